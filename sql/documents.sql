@@ -80,6 +80,8 @@ with distinct_entry as (
 select row_number() over () as entry_no, *
 from distinct_entry;
 
+delete from stage_conflict;
+
 insert into stage_conflict (field_id, time_frame_id, time_period_id, user_id, versions)
 select field_id, time_frame_id, time_period_id, user_id, count(*)
 from stage_entry
@@ -99,6 +101,33 @@ from stage_entry
 where field_id is null or time_frame_id is null or time_period_id is null or user_id is null
 order by field_id, time_frame_id, time_period_id, user_id
 limit 20;
+
+-- name: fields_shown
+select field_id, field_name
+from stage_field
+order by field_id;
+
+-- name: join_entries
+-- Fields of the document have become one: of its entries of one key those go that hold nothing, where another holds
+-- something, and all of them but one where none does.
+create or replace temp table stage_held_elsewhere as
+select entry_no, copies
+from (
+    select
+        *,
+        coalesce(forecast_value, quota_value, adjustment_value, crm_total, crm_closed) is not null
+        or coalesce(is_updated, false) as holds_something
+    from stage_entry
+    where list_contains($fields, field_id)
+) as entry
+qualify
+    not holds_something
+    and row_number() over (
+        partition by time_frame_id, time_period_id, user_id, field_id order by holds_something desc, entry_no
+    ) > 1;
+
+delete from stage_entry
+where entry_no in (select held.entry_no from stage_held_elsewhere as held);
 
 -- name: keys_repeat
 -- Whether any key may stand on several entries: never denied where it does.
@@ -187,6 +216,9 @@ select distinct time_period_id, time_frame_id from stage_entry;
 -- name: restore_lists, table: stage_user | stage_field | stage_time_period | stage_week | stage_time_frame
 -- What the newest loaded document lists, restaged.
 create or replace temp table {table} as select * from kept_{table};
+
+-- name: rows_joined
+select cast(coalesce(sum(copies), 0) as bigint) as rows_joined from stage_held_elsewhere;
 
 -- name: stage_begin
 -- Grain: one row an entry of the document; copies is how many exact duplicates were dropped into it, itself counted.
@@ -305,9 +337,9 @@ with line as (
         "Timeframe" as period,
         ltrim(trim("Week"), '0') as week,
         nullif("Field", '') as field_id,
-        "Data Type" as measure,
+        lower(trim("Data Type")) as measure,
         trim("Data Value") as written
-    from read_csv($file, header = true, delim = ',', quote = '"', escape = '"', all_varchar = true)
+    from read_csv($file, header = true, names = $header, delim = ',', quote = '"', escape = '"', all_varchar = true)
 ),
 
 amount as (
@@ -324,16 +356,16 @@ amount as (
 
 select
     field_id,
-    sum(amount) filter (where measure = 'Forecast Value') as forecast_value_total,
-    count(amount) filter (where measure = 'Forecast Value') as forecast_value_count,
-    sum(amount) filter (where measure = 'Quota Value') as quota_value_total,
-    count(amount) filter (where measure = 'Quota Value') as quota_value_count,
-    sum(amount) filter (where measure = 'Adjustment Value') as adjustment_value_total,
-    count(amount) filter (where measure = 'Adjustment Value') as adjustment_value_count,
-    sum(amount) filter (where measure = 'CRM Total') as crm_total_total,
-    count(amount) filter (where measure = 'CRM Total') as crm_total_count,
-    sum(amount) filter (where measure = 'CRM Closed') as crm_closed_total,
-    count(amount) filter (where measure = 'CRM Closed') as crm_closed_count
+    sum(amount) filter (where measure = 'forecast value') as forecast_value_total,
+    count(amount) filter (where measure = 'forecast value') as forecast_value_count,
+    sum(amount) filter (where measure = 'quota value') as quota_value_total,
+    count(amount) filter (where measure = 'quota value') as quota_value_count,
+    sum(amount) filter (where measure = 'adjustment value') as adjustment_value_total,
+    count(amount) filter (where measure = 'adjustment value') as adjustment_value_count,
+    sum(amount) filter (where measure = 'crm total') as crm_total_total,
+    count(amount) filter (where measure = 'crm total') as crm_total_count,
+    sum(amount) filter (where measure = 'crm closed') as crm_closed_total,
+    count(amount) filter (where measure = 'crm closed') as crm_closed_count
 from amount
 group by field_id;
 

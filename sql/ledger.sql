@@ -268,6 +268,13 @@ where not exists (select 1 from clari.export_quota where run_id = $run_id and re
 -- What was counted in the document, before any of it is merged.
 update clari.export_job set {columns: * = $*,} where request_id = $request_id;
 
+-- name: landed_documents
+-- Grain: one row a document and quarter of a forecast that was merged or refused; error says why, if never merged.
+select result_sha256, time_period_id, case when max(state) = 'REFUSED' and min(state) = 'REFUSED' then max(error) end as error
+from clari.export_job
+where forecast_id = $forecast_id and result_sha256 is not null and state in ('LOADED', 'RETIRED', 'REFUSED')
+group by result_sha256, time_period_id;
+
 -- name: refused, columns: loaded_at, rows_inserted, rows_updated, rows_unchanged, rows_disappeared
 -- A document came and is not good enough.
 update clari.export_job set state = 'REFUSED', error = $error, {columns: * = null,} where request_id = $request_id;

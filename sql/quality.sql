@@ -59,6 +59,12 @@ where entry.currency_code <> upper(known.currency_code)
 group by known.currency_code, entry.currency_code
 order by known_currency, currency, entries;
 
+-- name: fields_known
+select field_id, field_name
+from clari.forecast_field
+where forecast_id = $forecast_id
+order by field_id;
+
 -- name: movement_faults
 -- How many rows of forecast_movement do not add up, or, of these weeks, begin or end elsewhere than their weeks' calls.
 with mart as (

@@ -42,6 +42,13 @@ select
     count(case when evidence like '%"long_csv"%' or evidence like '%"flat"%' then 1 end) as without_ids
 from merged;
 
+-- name: months
+-- Grain: one row a month of the quarter, with days, of whichever forecast.
+select time_period_id, start_date, end_date
+from clari.time_period
+where quarter_id = $quarter_id and period_type = 'MONTH' and start_date is not null and end_date is not null
+order by time_period_id desc;
+
 -- name: name_currency, table: forecast_entry_state, person: user_id, is_ours: quarter_id = $quarter_id
 -- name: name_currency, table: forecast_entry_history, person: user_id, is_ours: quarter_id = $quarter_id
 -- name: name_currency, table: forecast_swing_contribution, person: report_user_id, is_ours: time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id)

@@ -117,6 +117,11 @@ CHECKS = _by_name(
     ),
     _warns("people_are_distinct", "people_shared", "No CRM person and no email stands under several user ids."),
     _warns(
+        "fields_are_distinct",
+        "fields_alike",
+        "No two fields have names of the same letters and digits, unless clari_pipeline.toml makes them one.",
+    ),
+    _warns(
         "quota_field_is_unambiguous",
         "quotas_ambiguous",
         "One field carries the quota, or CLARI_QUOTA_FIELD names it.",

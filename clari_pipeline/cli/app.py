@@ -113,6 +113,14 @@ def replay(
     document: Annotated[
         Path | None, typer.Option("--document", help="One file from elsewhere; needs --forecast and --period.")
     ] = None,
+    inbox: Annotated[
+        Path | None,
+        typer.Option(
+            "--inbox",
+            help="A folder of files from elsewhere: each new one is merged once, nothing is moved; needs --forecast,"
+            " and --period for files that name no quarter.",
+        ),
+    ] = None,
     exported_at: Annotated[
         str | None,
         typer.Option(
@@ -126,6 +134,12 @@ def replay(
     """Merge landed documents again, in the order in which they were exported. Clari is not called."""
     quarters = [Quarter.parse(text) for text in period or []]
     settings = read_settings()
+    if inbox is not None:
+        if document is not None or exported_at is not None:
+            raise UsageError(
+                "--inbox excludes --document and --exported-at: figures are as of each file's modification time"
+            )
+        raise typer.Exit(_replay_inbox(settings, inbox, forecast or [], quarters, as_json=as_json))
     if document is not None:
         raise typer.Exit(
             _replay_document(settings, document, forecast or [], quarters, exported_at=exported_at, as_json=as_json)
@@ -135,6 +149,19 @@ def replay(
     from clari_pipeline.cli import commands  # noqa: PLC0415
 
     raise typer.Exit(commands.replay(settings, quarters=quarters, forecasts=tuple(forecast or ()), as_json=as_json))
+
+
+def _replay_inbox(
+    settings: Settings, folder: Path, forecasts: list[str], quarters: list[Quarter], *, as_json: bool
+) -> int:
+    if len(forecasts) != 1 or len(quarters) > 1:
+        raise UsageError("--inbox needs one --forecast, and takes one --period at most: that of files that name none")
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is no folder: name the one that files are dropped in")
+    from clari_pipeline.cli import commands  # noqa: PLC0415
+
+    quarter = quarters[0] if quarters else None
+    return commands.replay_inbox(settings, folder, forecast_id=forecasts[0], quarter=quarter, as_json=as_json)
 
 
 def _replay_document(

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from clari_pipeline.alerts.sending import Sent
     from clari_pipeline.sync.events import Hooks
     from clari_pipeline.sync.products.replaying import ReplayedProducts
-    from clari_pipeline.sync.replaying import Replayed
+    from clari_pipeline.sync.replaying import InboxFile, Replayed
 
 _WIDE = 120
 _SANDBOX_FORECASTS = ("total_new",)
@@ -203,8 +203,23 @@ def replay_document(
     return _replay(settings, merge, as_json=as_json)
 
 
+def replay_inbox(settings: Settings, folder: Path, *, forecast_id: str, quarter: Quarter | None, as_json: bool) -> int:
+    """Land and merge every new document of a folder; exit code 1 where one of them was not merged."""
+    from clari_pipeline.sync.inbox import Inbox  # noqa: PLC0415
+    from clari_pipeline.sync.products.replaying import ReplayedProducts  # noqa: PLC0415
+
+    def merge(context: Context, run_id: str) -> tuple[Replayed, ReplayedProducts]:
+        return Inbox(context, forecast_id, quarter, run_id).take(folder), ReplayedProducts()
+
+    return _replay(settings, merge, as_json=as_json, is_inbox=True)
+
+
 def _replay(
-    settings: Settings, merge: Callable[[Context, str], tuple[Replayed, ReplayedProducts]], *, as_json: bool
+    settings: Settings,
+    merge: Callable[[Context, str], tuple[Replayed, ReplayedProducts]],
+    *,
+    as_json: bool,
+    is_inbox: bool = False,
 ) -> int:
     from clari_pipeline.sync.outcomes import outcomes_of, swings_of  # noqa: PLC0415
     from clari_pipeline.sync.publishing import publish  # noqa: PLC0415
@@ -227,10 +242,15 @@ def _replay(
             outcomes=outcomes,
             swings=swings,
             products=products.products,
-            failures=products.failures,
+            failures=[
+                *products.failures,
+                *(Problem(None, None, file.line, file.section) for file in replayed.files if file.is_failure),
+            ],
             warnings=[*products.damaged, *replayed.problems, *published.problems],
         )
-        return _finish(context, result, log, as_json=as_json, excused=replayed.refused_before)
+        excused = replayed.request_ids if is_inbox else replayed.refused_before  # a refused file is a failure already
+        files = replayed.files if is_inbox else None
+        return _finish(context, result, log, as_json=as_json, excused=excused, files=files)
 
     return run_interruptibly(work, stop=partial(_stop, context.stop, log))
 
@@ -295,15 +315,22 @@ def _finish(
     as_json: bool,
     sent: Sent | None = None,
     excused: Collection[str] = (),
+    files: Sequence[InboxFile] | None = None,
 ) -> int:
-    """Print the result; exit code 1 where anything failed except the exports in `excused` (request ids)."""
+    """Print the result; exit code 1 where anything failed except the exports in `excused` (request ids).
+
+    `files` are those of an inbox, where one was read.
+    """
     from clari_pipeline.cli import reporting  # noqa: PLC0415
 
     if as_json:
-        print(reporting.report_json(result, alerts_sent=sent.alerts if sent else 0))  # noqa: T201
+        print(reporting.report_json(result, alerts_sent=sent.alerts if sent else 0, files=files))  # noqa: T201
     else:
         console = console_of_output()
-        reporting.show_report(console, result)
+        if files is not None:
+            reporting.show_files(console, files)
+        if files is None or result.outcomes:
+            reporting.show_report(console, result)
         warehouse, places = context.warehouse, context.places
         console.print(f"Warehouse: {warehouse.place} (schema clari)", highlight=False, soft_wrap=True)
         if (copy := places.copy).exists() and warehouse.kind.capabilities.is_copied:

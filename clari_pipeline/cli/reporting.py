@@ -10,11 +10,12 @@ from rich.table import Table
 
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.runbook import AlertKind, Problem, RunbookSection, with_anchor
-from clari_pipeline.core.safe_text import json_text
+from clari_pipeline.core.safe_text import json_text, printable
 from clari_pipeline.store import fetches
 from clari_pipeline.store.ledger import QuarterStatus
 from clari_pipeline.store.marts import Swing
 from clari_pipeline.sync.outcomes import Outcome
+from clari_pipeline.sync.replaying import InboxFile
 from clari_pipeline.sync.run import SyncResult
 from clari_pipeline.warehouse.session import Record, Session
 
@@ -61,8 +62,11 @@ def warnings(result: SyncResult) -> list[Problem]:
     return missing
 
 
-def report_json(result: SyncResult, *, alerts_sent: int) -> str:
-    """The document of `sync --json` and `replay --json`; `swings` counts a call once, whatever its baselines."""
+def report_json(result: SyncResult, *, alerts_sent: int, files: Sequence[InboxFile] | None = None) -> str:
+    """The document of `sync --json` and `replay --json`; `swings` counts a call once, whatever its baselines.
+
+    `files`, of an inbox, are added to it.
+    """
     of_call = ("forecast_id", "time_period_id", "user_id", "field_id")
     document = {
         "run_id": result.run_id,
@@ -85,9 +89,28 @@ def report_json(result: SyncResult, *, alerts_sent: int) -> str:
         "swings": len({tuple(getattr(swing, name) for name in of_call) for swing in result.swings}),
         "alerts_sent": alerts_sent,
     }
+    if files is not None:
+        document["files"] = [
+            {
+                "file": file.name,
+                "state": file.state,
+                "detail": file.detail,
+                "time_period_id": file.time_period_id,
+                "job_id": file.request_id,
+            }
+            for file in files
+        ]
     if result.products:
         document["products"] = [row for one in result.products for row in one.documents]
     return json_text(document, indent=1, default=str)
+
+
+def show_files(console: Console, files: Sequence[InboxFile]) -> None:
+    """Print a line an entry of an inbox: what became of it."""
+    if not files:
+        console.print("The folder is empty.")
+    for file in files:
+        console.print(printable(file.line), highlight=False, soft_wrap=True)
 
 
 def show_report(console: Console, result: SyncResult) -> None:

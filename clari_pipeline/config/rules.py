@@ -20,6 +20,10 @@ quota = "Quota"
 closed = "Closed Won"
 pipeline = "Pipeline"
 
+[[field]]                      # one field that is spelt in several ways over time, by name or id; `name` is shown
+name = "Churn & Downsell Flash"
+also = ["Churn/Downsell Flash"]
+
 [same.fields]                  # where a quarter's exports change between JSON and CSV: what the newer one
 "Commit (USD)" = "fc_commit"   # writes is the known field of that name or id; "new" is none of those known
 [same.people]                  # by email, CRM id or user id
@@ -28,6 +32,7 @@ pipeline = "Pipeline"
 """
 
 import tomllib
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -49,6 +54,9 @@ def _number(value: object) -> object:
 Share = Annotated[Decimal, BeforeValidator(_number), Field(ge=0, le=100, decimal_places=6)]
 Amount = Annotated[Decimal, BeforeValidator(_number), Field(ge=0, max_digits=18, decimal_places=4)]
 Week = Annotated[int, BeforeValidator(_number), Field(ge=1, le=14)]
+
+
+Spelling = Annotated[str, Field(min_length=1)]
 
 
 class RulesError(PipelineError, ValueError):
@@ -112,10 +120,17 @@ class SameRules(_Table):
     fields: dict[str, str] = Field(default_factory=dict)
     people: dict[str, str] = Field(default_factory=dict)
 
+
+class SpeltField(_Table):
+    """`[[field]]`: a field that documents spell in several ways, each a name or an id; all are joined into one."""
+
+    name: Spelling
+    also: Annotated[tuple[Spelling, ...], Field(min_length=1)]
+
     @property
-    def said(self) -> str:
-        """The aliases as text, which is stored as part of the reader's fingerprint; empty where none is set."""
-        return f" with {self}" if self.fields or self.people else ""
+    def spellings(self) -> tuple[str, ...]:
+        """All of them, `name` first."""
+        return self.name, *self.also
 
 
 class Rules(_Table):
@@ -123,7 +138,29 @@ class Rules(_Table):
 
     swings: SwingRules = SwingRules()
     fields: dict[str, FieldRule] = Field(default_factory=dict)
+    field: tuple[SpeltField, ...] = ()
     same: SameRules = SameRules()
+
+    @model_validator(mode="after")
+    def _spells_each_once(self) -> Self:
+        seen: dict[str, int] = {}
+        for place, one in enumerate(self.field):
+            for spelling in one.spellings:
+                if spelling in seen:
+                    raise ValueError(f"field.{place}: {spelling!r} stands in field.{seen[spelling]} already: join them")
+                seen[spelling] = place
+        return self
+
+    @property
+    def spellings(self) -> Mapping[str, tuple[str, ...]]:
+        """`[[field]]`: the spellings of a field, in order of precedence, by each of them."""
+        return {spelling: one.spellings for one in self.field for spelling in one.spellings}
+
+    @property
+    def said(self) -> str:
+        """What is the same by the rules, as text, stored in the reader's fingerprint; empty where nothing is."""
+        same = f" with {self.same}" if self.same.fields or self.same.people else ""
+        return f"{same} and {self.field}" if self.field else same
 
 
 def read_rules(file: Path = RULES_FILE) -> Rules:
@@ -140,7 +177,7 @@ def read_rules(file: Path = RULES_FILE) -> Rules:
         raise RulesError(f"{file} is no TOML: {error}") from None
     except ValidationError as error:
         faults = [
-            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg'].removeprefix('Value error, ')}"
+            ": ".join(filter(None, (".".join(map(str, fault["loc"])), fault["msg"].removeprefix("Value error, "))))
             for fault in error.errors()
         ]
         raise RulesError(f"{file}: {'; '.join(faults)}") from None

@@ -10,13 +10,24 @@ from zoneinfo import ZoneInfo
 
 from clari_pipeline.core.runbook import PipelineError
 
-_YEAR = r"([12][0-9]{3})"  # years 1000 to 2999
+_YEAR = "[12][0-9]{3}"  # years 1000 to 2999
 _DAY = timedelta(days=1)
 _HALF_A_MONTH = timedelta(days=16)
 _WEEKS_AT_LEAST, _DAYS_AT_MOST = 12, timedelta(days=110)  # of a whole quarter
-_QUARTER = re.compile(rf"{_YEAR}_Q([1-4])")
-_QUARTER_LABEL = re.compile(rf"Q([1-4])\s+(?:FY\s*)?{_YEAR}", re.IGNORECASE)
-_MONTH_LABEL = re.compile(rf"([A-Z]{{3,9}})\.?\s+(?:FY\s*)?{_YEAR}", re.IGNORECASE)
+_QUARTER = re.compile(rf"({_YEAR})_Q([1-4])")
+_BETWEEN = r"[\s_./'\u2019\u2010-\u2015-]*"
+# The parts of a label, in any order and each once: a quarter or a month, and a year. Two digits are a year behind FY.
+_PART = re.compile(
+    rf"""{_BETWEEN}(?:
+    Q{_BETWEEN}(?P<quarter>[1-4]) (?![0-9])
+    | M(?P<month>0?[1-9]|1[0-2]) (?![0-9])
+    | FY{_BETWEEN}(?P<fiscal_year>{_YEAR}|[0-9]{{2}}) (?![0-9])
+    | (?P<year>{_YEAR}) (?![0-9])
+    | (?P<month_name>[A-Z]{{3,9}})
+    ){_BETWEEN}""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_CENTURY = 2000  # of a year of two digits
 # Not calendar.month_name, which depends on the locale.
 _MONTHS = ["january", "february", "march", "april", "may", "june"]
 _MONTHS += ["july", "august", "september", "october", "november", "december"]
@@ -48,6 +59,22 @@ class Quarter:
         """The quarter so many quarters later (earlier where negative)."""
         year, index = divmod(self.year * 4 + self.number - 1 + quarters, 4)
         return replace(self, year=year, number=index + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A quarter, a month or a year, as Clari names it (`2026_Q4`, `2026_M1`, `2026`), with its first and last day."""
+
+    id: str
+    type: Literal["QUARTER", "MONTH", "YEAR"]
+    label: str
+    year: int
+    first: date
+    last: date
+
+    def distance(self, day: date) -> timedelta:
+        """How far a day is from the period's middle."""
+        return abs(self.first + (self.last - self.first) / 2 - day)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,16 +149,42 @@ class FiscalCalendar:
         """Whether the middle of a period lies in the quarter: 4-4-5 months may reach over its ends."""
         return self.first_day(quarter) <= first + (last - first) / 2 <= self.last_day(quarter)
 
-    def month_of_label(self, label: str) -> tuple[date, date] | None:
-        """First and last day of `July FY 2023`; None where the label names no month."""
-        found = _MONTH_LABEL.fullmatch(label.strip())
-        if found is None:
-            return None
-        number = next((n for n, name in enumerate(_MONTHS, 1) if name.startswith(found[1].lower())), None)
-        if number is None:
-            return None
-        year = int(found[2]) - self.named_ahead + (number < self.start_month)
-        return date(year, number, 1), date(year, number, calendar.monthrange(year, number)[1])
+    def period_of_label(self, label: str, *, day: date | None = None, asked: Quarter | None = None) -> Period | None:
+        """Parse a period's label: `FY27 Q2` or `2027_Q2`, `Jul FY27`, `FY 2027` [mdas, spec]; None for any other text.
+
+        A quarter without a year, `Q2`, is the one nearest to `day`, a day of one of its weeks; without a day it is the
+        quarter that was `asked` for, if that has this number. A month without FY is of the fiscal year, or of the
+        calendar year if that one is nearer to `day`.
+        """
+        found = _parts_of(label)
+        year, quarter = found.get("year"), found.get("quarter")
+        if year is None and quarter is not None:
+            if day is not None:
+                years = [day.year + ahead for ahead in (-1, 0, 1, 2)]
+            else:
+                years = [asked.year] if asked is not None and asked.number == quarter else []
+        elif year is not None:
+            years = [year]
+            if (month := found.get("month")) is not None and not found["is_fiscal"]:
+                years.append(year + self.named_ahead - (month < self.start_month))
+        else:
+            years = []
+        periods = [self._period(one, quarter, found.get("month")) for one in years]
+        return min(periods, key=lambda one: one.distance(day) if day else timedelta(0), default=None)
+
+    def _period(self, year: int, quarter: int | None, month: int | None) -> Period:
+        """A quarter or a month (1 for January) of a fiscal year, or that year."""
+        if quarter is not None:
+            of_year = Quarter(year, quarter)
+            label, days = f"Q{quarter} FY {year}", (self.first_day(of_year), self.last_day(of_year))
+            return Period(str(of_year), "QUARTER", label, year, *days)
+        if month is None:
+            days = self.first_day(Quarter(year, 1)), self.last_day(Quarter(year, 4))
+            return Period(f"{year:04d}", "YEAR", f"FY {year}", year, *days)
+        begins = year - self.named_ahead + (month < self.start_month)
+        days = date(begins, month, 1), date(begins, month, calendar.monthrange(begins, month)[1])
+        # Which month Clari's M1 is, nobody has written: taken for January, in the fiscal year that the label names.
+        return Period(f"{year:04d}_M{month}", "MONTH", f"{_MONTHS[month - 1].title()} FY {year}", year, *days)
 
     def end_of(self, day: date) -> datetime:
         """The last microsecond of the organisation's day; of a week, `closes` says when it ends."""
@@ -197,7 +250,43 @@ class FiscalCalendar:
             yield current.shifted(distance)
 
 
-def quarter_of_label(label: str) -> Quarter | None:
-    """Parse `Q4 FY 2026`; None where the label names no quarter."""
-    found = _QUARTER_LABEL.fullmatch(label.strip())
-    return Quarter(int(found[2]), int(found[1])) if found else None
+def no_period(label: str) -> str:
+    """Say of a label that names no period what would be read, in one line."""
+    if "quarter" in _parts_of(label):
+        return (
+            f"Timeframe {label!r} names no year, and neither days of its lines nor the quarter asked for say which: "
+            f"write {label.strip()} FY 2027"
+        )
+    return (
+        f"Timeframe {label!r} is no period: a quarter (FY27 Q2, Q2 FY 2027), a month (July FY 2027) or a year "
+        "(FY 2027) is read"
+    )
+
+
+def _parts_of(label: str) -> dict[str, int]:
+    """`year`, `quarter`, `month` (1 for January), those that a label names, and `is_fiscal`; empty where it is none."""
+    found: dict[str, int] = {"is_fiscal": 0}
+    at, text = 0, label.strip()
+    while at < len(text):
+        part = _PART.match(text, at)
+        if part is None or not part.lastgroup:
+            return {}
+        name, written, at = part.lastgroup, part[part.lastgroup], part.end()
+        match name:
+            case "fiscal_year":
+                name, value = "year", int(written) + _CENTURY * (len(written) == 2)
+                found["is_fiscal"] = 1
+            case "month_name":
+                name, value = "month", _month_of(written)
+            case _:
+                value = int(written)
+        if name in found or not value:
+            return {}
+        found[name] = value
+    is_one = found.keys() >= {"year"} or found.keys() >= {"quarter"}
+    return found if is_one and not found.keys() >= {"quarter", "month"} else {}
+
+
+def _month_of(name: str) -> int:
+    """The number of a month by its name, or by at least its first three letters; 0 where none is called so."""
+    return next((number for number, month in enumerate(_MONTHS, 1) if month.startswith(name.lower())), 0)

@@ -102,6 +102,7 @@ class RunbookSection(StrEnum):
     PART_LEFT_OUT = "part_left_out"
     NO_OPPORTUNITIES = "no_opportunities"
     JOB_ADOPTED = "job_adopted"
+    INBOX_FILE = "inbox_file"
     MORE_NEXT_SYNC = "more_next_sync"
 
 

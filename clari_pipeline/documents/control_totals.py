@@ -6,7 +6,7 @@ differ, the decoded text is counted in exact decimals.
 """
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import cache
@@ -100,11 +100,11 @@ class StreamTotals:
             self.totals = None
 
 
-def count_file(sql: str, file: Path) -> Totals | None:
-    """Count a file with DuckDB; None where it cannot read it."""
+def count_file(sql: str, file: Path, **more: object) -> Totals | None:
+    """Count a file with DuckDB; None where it cannot read it. `more` are parameters of the statement."""
     try:
         with _duckdb().cursor() as connection:
-            found = connection.execute(sql, {"file": str(file)}).fetchall()
+            found = connection.execute(sql, {"file": str(file), **more}).fetchall()
     except duckdb.Error:
         return None
     return {
@@ -115,12 +115,12 @@ def count_file(sql: str, file: Path) -> Totals | None:
     }
 
 
-def of_csv(content: bytes) -> Totals | None:
-    """Count a long CSV, where a line that stands twice counts once; None where DuckDB could not read it."""
+def of_csv(content: bytes, header: Sequence[str]) -> Totals | None:
+    """Count a long CSV with these columns, where a line that stands twice counts once; None where DuckDB cannot."""
     with TemporaryDirectory(prefix="clari-totals-") as folder:
         file = Path(folder) / "lines.csv"
         file.write_bytes(content)
-        return count_file(queries.text_of("documents/totals_long_csv"), file)
+        return count_file(queries.text_of("documents/totals_long_csv"), file, header=list(header))
 
 
 def number_in_cell(text: str) -> str | None:

@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NoReturn, TypeVar
 
 from clari_pipeline.core.envelopes import find_error
-from clari_pipeline.documents.rows import DocumentUnreadable
+from clari_pipeline.documents.rows import DocumentUnreadable, NoDocument
 
 _BLANK = b" \t\r\n"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -348,4 +348,4 @@ def _blank(text: str, at: int) -> int:
 def no_document(value: Any, otherwise: str) -> DocumentUnreadable:
     """The error on JSON that is no document: with Clari's message where it is one of its error envelopes."""
     message = find_error(value)
-    return DocumentUnreadable(f"Clari sent an error in place of the document: {message}" if message else otherwise)
+    return NoDocument(f"Clari sent an error in place of the document: {message}" if message else otherwise)

@@ -1,19 +1,30 @@
 """Read long CSV: twelve columns, one line a measure, no ids of Clari's [spec]."""
 
 import csv
+import io
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import IO
+from typing import IO, Any
 
-from clari_pipeline.core.periods import FiscalCalendar, quarter_of_label
+from clari_pipeline.core.periods import FiscalCalendar, Quarter
 from clari_pipeline.documents.contract import KeysSeen
 from clari_pipeline.documents.control_totals import Totals, number_in_cell
+from clari_pipeline.documents.dates import day_of
 from clari_pipeline.documents.money import parse_money
-from clari_pipeline.documents.rows import ControlTotal, DocumentUnreadable, Lists, Row, amount_of, without_nul
+from clari_pipeline.documents.rows import (
+    ControlTotal,
+    DocumentUnreadable,
+    Lists,
+    NoDocument,
+    Row,
+    amount_of,
+    without_nul,
+)
 
 _HEADER = ["User", "Email", "CRM User ID", "Role", "Parent Role", "Timeframe", "Field", "Week", "Start Day", "End Day"]
 _HEADER += ["Data Type", "Data Value"]
+_COLUMNS = {name.casefold(): name for name in _HEADER}
 _DATA_TYPES = {
     "Forecast Value": "forecast_value",
     "Forecast Updated": "is_updated",
@@ -22,6 +33,7 @@ _DATA_TYPES = {
     "CRM Total": "crm_total",
     "CRM Closed": "crm_closed",
 }
+_WORDS = {name.casefold(): name for name in _DATA_TYPES}
 KEYS_READ = {"": tuple(_HEADER), "Data Type": tuple(_DATA_TYPES)}
 """What is read of a CSV, for the document's contract: columns, and words of Data Type."""
 _PERSON = {
@@ -47,27 +59,29 @@ def read_long_csv(
     seen: KeysSeen,
     *,
     currency: str | None = None,
+    asked: Quarter | None = None,
 ) -> Iterator[Row]:
     """Read one entry a person, field and week, from as many lines; email (else CRM id) and field name are the ids.
 
     The same measure twice with the same value counts once; with another value, or an amount in another currency, it is
-    a second entry of the same key, which the gate then refuses. `currency` replaces that of every amount. Raises
-    `DocumentUnreadable`.
+    a second entry of the same key, which the gate then refuses. `currency` replaces that of every amount; `asked` is
+    the quarter that the document is to be of, by which `Q2` has a year. Raises `DocumentUnreadable`.
     """
-    person_of = _person_ids(text)
+    person_of, period_of = _person_ids(text), _Periods(calendar, asked)
     entries: dict[_EntryKey, list[Row]] = {}
     people: dict[str, Row] = {}
     periods: dict[str, Row] = {}
     weeks: dict[tuple[str | None, ...], Row] = {}
     words: Counter[str] = Counter()
     for line in _lines(text, unknown):
-        words[line["Data Type"]] += 1
-        user, period, week = person_of(line), _period(line["Timeframe"], calendar), _week(line["Week"])
+        word = _data_type(line)
+        words[word] += 1
+        user, period, week = person_of(line), period_of(line), _week(line["Week"])
         field = line["Field"] or None
         key: _EntryKey = (user or None, period["time_period_id"], week, field)
-        column = _DATA_TYPES.get(line["Data Type"])
+        column = _DATA_TYPES.get(word)
         if column is None:
-            unknown[f"Data Type {line['Data Type']}"] += 1
+            unknown[f"Data Type {word}"] += 1
         else:
             cell = line["Data Value"]
             is_flag = column == "is_updated"
@@ -93,23 +107,28 @@ def read_long_csv(
             lists.add("raw_field", {"field_id": field, "field_name": field})
 
 
-def count_lines(text: IO[str]) -> Totals:
+def count_lines(text: IO[str], calendar: FiscalCalendar, asked: Quarter | None = None) -> Totals:
     """Count the control totals of the lines; a line that stands twice counts once.
 
-    Independent of `read_long_csv`, but for the ids of people.
+    Independent of `read_long_csv`, but for the ids of people and periods.
     """
-    person_of = _person_ids(text)
+    person_of, period_of = _person_ids(text), _Periods(calendar, asked)
     totals: Totals = {}
     seen: set[tuple[str | None, ...]] = set()
     for line in _lines(text, Counter()):
-        measure, written = _DATA_TYPES.get(line["Data Type"]), number_in_cell(line["Data Value"])
+        measure, written = _DATA_TYPES.get(_data_type(line)), number_in_cell(line["Data Value"])
         amount = amount_of(written) if written is not None and measure != "is_updated" else None
-        key = (person_of(line), line["Timeframe"], _week(line["Week"]), line["Field"], measure, written)
+        key = (person_of(line), period_of(line)["time_period_id"], _week(line["Week"]), line["Field"], measure, written)
         if measure is None or amount is None or key in seen:
             continue
         seen.add(key)
         totals.setdefault((line["Field"] or None, measure), ControlTotal()).add(amount)
     return totals
+
+
+def _data_type(line: dict[str, str]) -> str:
+    """The word of a line's `Data Type`, in Clari's own spelling where it is one of Clari's."""
+    return _WORDS.get(_folded(line["Data Type"]), line["Data Type"])
 
 
 def _person_ids(text: IO[str]) -> Callable[[dict[str, str]], str]:
@@ -130,16 +149,39 @@ def _person_ids(text: IO[str]) -> Callable[[dict[str, str]], str]:
     return person_of
 
 
-def _lines(text: Iterable[str], unknown: Counter[str]) -> Iterator[dict[str, str]]:
-    """Each line by column; unknown columns are counted. Raises `DocumentUnreadable`."""
+def header_of(text: Iterable[str]) -> list[str]:
+    """The columns of a CSV, ours by the names that Clari gives them, whatever their case and spaces. May be empty."""
+    try:
+        return [_COLUMNS.get(_folded(name), name) for name in next(_reader(text), [])]
+    except csv.Error:
+        return []
+
+
+def is_header(text: str) -> bool:
+    """Whether a text begins with any of the columns of a long CSV."""
+    return not set(_HEADER).isdisjoint(header_of(io.StringIO(text, newline="")))
+
+
+def _folded(name: str) -> str:
+    return " ".join(name.split()).casefold()
+
+
+def _reader(text: Iterable[str]) -> Any:
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-    reader = csv.reader(map(without_nul, text), strict=True)
+    return csv.reader(map(without_nul, text), strict=True)
+
+
+def _lines(text: Iterable[str], unknown: Counter[str]) -> Iterator[dict[str, str]]:
+    """Each line by column; unknown columns are counted. Raises `DocumentUnreadable`, `NoDocument` for another file."""
+    reader = _reader(text)
     try:
         header = next(reader, None)
         if header is None:
             raise DocumentUnreadable("the document has no bytes")
+        header = [_COLUMNS.get(_folded(name), name) for name in header]
         if missing := [name for name in _HEADER if name not in header]:
-            raise DocumentUnreadable(f"the CSV has no column {', '.join(missing)}")
+            kind = DocumentUnreadable if len(missing) < len(_HEADER) else NoDocument
+            raise kind(f"the CSV has no column {', '.join(missing)}")
         if twice := [name for name in _HEADER if header.count(name) > 1]:
             raise DocumentUnreadable(f"the CSV has the column {', '.join(twice)} more than once")
         for name in set(header) - set(_HEADER):
@@ -181,13 +223,29 @@ def _week(text: str) -> str | None:
     return f"W{number.lstrip('0'):0>2}" if number.isascii() and number.isdecimal() else number or None
 
 
-def _period(label: str, calendar: FiscalCalendar) -> Row:
-    """The period of a label: a quarter, a fiscal month with its days, else one with the label as its id."""
-    if (quarter := quarter_of_label(label)) is not None:
-        return {"time_period_id": str(quarter), "period_type": "QUARTER", "label": label}
-    if (month := calendar.month_of_label(label)) is not None:
-        first, last = month
-        identifier = f"{label.rsplit(maxsplit=1)[-1]}_M{first.month:02d}"
-        dates = {"start_date": first.isoformat(), "end_date": last.isoformat()}
-        return {"time_period_id": identifier, "period_type": "MONTH", "label": label, **dates}
-    return {"time_period_id": label or None, "label": label}
+class _Periods:
+    """The period of a line, by its label and the days of its week; the label is the id of one that nobody can read."""
+
+    def __init__(self, calendar: FiscalCalendar, asked: Quarter | None) -> None:
+        self._calendar, self._asked = calendar, asked
+        self._known: dict[tuple[str, str, str], Row] = {}
+
+    def __call__(self, line: dict[str, str]) -> Row:
+        key = line["Timeframe"], line["Start Day"], line["End Day"]
+        if key not in self._known:
+            self._known[key] = self._row(*key)
+        return self._known[key]
+
+    def _row(self, label: str, *days: str) -> Row:
+        day = next((day for written in days if (day := day_of(written, self._calendar.zone))), None)
+        found = self._calendar.period_of_label(label, day=day, asked=self._asked)
+        if found is None:
+            return {"time_period_id": label.strip() or None, "label": label}
+        return {
+            "time_period_id": found.id,
+            "period_type": found.type,
+            "label": found.label,
+            "year": str(found.year),
+            "start_date": found.first.isoformat(),
+            "end_date": found.last.isoformat(),
+        }

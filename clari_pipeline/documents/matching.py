@@ -13,6 +13,9 @@ from typing import Any
 Item = dict[str, Any]
 _Key = Callable[[Item], Hashable | None]
 
+Named = Mapping[str, Sequence[str]]
+"""A setting: of what a document writes the names of the known item, in order of precedence."""
+
 NEW = "new"
 """The value by which a setting declares an item to be none of the known ones."""
 
@@ -58,12 +61,17 @@ def crm_id(text: str | None) -> str | None:
 
 
 def people(
-    written: Sequence[Item], known: Sequence[Item], *, is_synthetic: bool, named: Mapping[str, str] | None = None
+    written: Sequence[Item],
+    known: Sequence[Item],
+    *,
+    is_synthetic: bool,
+    named: Named | None = None,
 ) -> Matched:
     """Match people by id, else by email, else by CRM id; of several alike by their role, too.
 
     `is_synthetic`: the document has no ids of Clari's. `is_shown` of a known person: the newest export showed it.
-    `named`, from a setting, maps what the document writes to a known item, or to `NEW`.
+    `named`, from a setting, maps what the document writes to names of the known item, the first that is known, or to
+    `NEW`.
     """
     return _match(_PEOPLE, written, known, is_synthetic=is_synthetic, named=named)
 
@@ -82,10 +90,62 @@ def roles(written: Sequence[Item], known: Sequence[Item]) -> dict[str, str]:
 
 
 def fields(
-    written: Sequence[Item], known: Sequence[Item], *, is_synthetic: bool, named: Mapping[str, str] | None = None
+    written: Sequence[Item],
+    known: Sequence[Item],
+    *,
+    is_synthetic: bool,
+    named: Named | None = None,
 ) -> Matched:
     """Match fields by id, else by name: ignoring case, blanks and underscores, else any punctuation, too."""
     return _match(_FIELDS, written, known, is_synthetic=is_synthetic, named=named)
+
+
+def spelt_fields(
+    written: Sequence[Item], known: Sequence[Item], spellings: Mapping[str, tuple[str, ...]], *, is_synthetic: bool
+) -> dict[int, Item]:
+    """The one field of all that a setting spells in several ways, by index in the document's list.
+
+    It is the known one, by the first spelling that is known; else, where ids are names, the first spelling itself, and
+    else the first that the document has. It is shown by the first spelling, unless that is its id.
+    """
+    found = {}
+    for place, one in enumerate(written):
+        wanted = _wanted(one, spellings)
+        if not wanted:
+            continue
+        item = _item_named(_FIELDS, wanted, known)
+        if item is None and is_synthetic:
+            item = {"field_id": wanted[0], "field_name": wanted[0]}
+        item = item or _item_named(_FIELDS, wanted, written) or one
+        name = item["field_name"] if item["field_id"] == wanted[0] else wanted[0]
+        found[place] = {"field_id": item["field_id"], "field_name": name or wanted[0]}
+    return found
+
+
+def fields_alike(
+    shown: Sequence[Item], known: Sequence[Item], spellings: Mapping[str, tuple[str, ...]]
+) -> list[tuple[Item, Item]]:
+    """Pairs of a known and a shown field, two ids, whose names have the same letters and digits, ignoring case.
+
+    Not those that a setting joins, nor one that has Clari's id in JSON and its name, in the same writing, in a CSV.
+    """
+    letters = _name_without(r"[\W_]+")
+    by_letters: defaultdict[Hashable, dict[str, Item]] = defaultdict(dict)
+    for one in (*known, *shown):
+        if (mark := "".join(str(letters(one) or "").split())) != "":
+            by_letters[mark].setdefault(one["field_id"], one)
+    are_shown = {one["field_id"] for one in shown}
+    found = []
+    for alike in by_letters.values():
+        first, *others = alike.values()
+        found += [
+            (first, one)
+            for one in others
+            if not are_shown.isdisjoint((first["field_id"], one["field_id"]))
+            and (not (joined := _wanted(first, spellings)) or joined != _wanted(one, spellings))
+            and (first["field_name"] != one["field_name"] or not any(map(is_field_synthetic, (first, one))))
+        ]
+    return found
 
 
 def periods(written: Sequence[Item], known: Iterable[Item]) -> dict[str, Item]:
@@ -147,7 +207,7 @@ def _match(
     known: Sequence[Item],
     *,
     is_synthetic: bool,
-    named: Mapping[str, str] | None = None,
+    named: Named | None = None,
 ) -> Matched:
     """Match by `named`, by id, then by each tier: first among items that the newest export showed, then among all.
 
@@ -156,13 +216,11 @@ def _match(
     """
     matched, named = Matched(), named or {}
     for place, one in enumerate(written):
-        wanted = next((named[text] for text in _identifiers(one) if text in named), None)
-        found = [item for item in known if wanted is not None and wanted in _identifiers(item)]
-        exact = [item for item in found if kind.id(item) == wanted] or found
-        if wanted == NEW:
+        wanted = _wanted(one, named)
+        if NEW in wanted:
             matched.known[place] = one
-        elif len(exact) == 1 and exact[0] not in matched.known.values():
-            matched.known[place] = exact[0]
+        elif (item := _item_named(kind, wanted, known)) is not None and item not in matched.known.values():
+            matched.known[place] = item
     _match_tier(matched, written, known, kind.id)
     # Two different ids of Clari's are never the same item.
     others = known if is_synthetic else [one for one in known if kind.is_stand_in(one)]
@@ -179,6 +237,21 @@ def _match(
         if place not in matched.known and (is_nobody_known or any(kind.may_be_one(one, item) for item in left))
     ]
     return matched
+
+
+def _wanted(one: Item, named: Named) -> Sequence[str]:
+    """The names that a setting gives an item, in order of precedence; empty where it gives none."""
+    return next((named[text] for text in _identifiers(one) if text in named), ())
+
+
+def _item_named(kind: _Kind, names: Sequence[str], items: Sequence[Item]) -> Item | None:
+    """The item of the first of these names that is one's alone: its id, or else another identifier."""
+    for name in names:
+        found = [item for item in items if name in _identifiers(item)]
+        exact = [item for item in found if kind.id(item) == name] or found
+        if len(exact) == 1:
+            return exact[0]
+    return None
 
 
 def _identifiers(one: Item) -> list[str]:

@@ -2,14 +2,15 @@
 
 import io
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, Any, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from clari_pipeline.core.periods import FiscalCalendar
+from clari_pipeline.core.periods import FiscalCalendar, Quarter
 from clari_pipeline.documents import control_totals
 from clari_pipeline.documents.arrow_entries import ArrowEntries, ArrowPiece
 from clari_pipeline.documents.contract import SAMPLED, Contract, KeysSeen
@@ -26,8 +27,17 @@ from clari_pipeline.documents.json_shapes import (
 )
 from clari_pipeline.documents.json_stream import JsonStream, no_document
 from clari_pipeline.documents.long_csv import KEYS_READ as CSV_KEYS
-from clari_pipeline.documents.long_csv import count_lines, read_long_csv
-from clari_pipeline.documents.rows import JSON_LISTS, MEASURES, DocumentUnreadable, EntryRows, Lists, Rounded, Row
+from clari_pipeline.documents.long_csv import count_lines, header_of, is_header, read_long_csv
+from clari_pipeline.documents.rows import (
+    JSON_LISTS,
+    MEASURES,
+    DocumentUnreadable,
+    EntryRows,
+    Lists,
+    NoDocument,
+    Rounded,
+    Row,
+)
 
 _OTHER_FILES = {  # by their first bytes
     b"\x1f\x8b": "it is compressed by gzip, and is to be unpacked first (gzip -d, which tells a file that is cut)",
@@ -76,45 +86,54 @@ class Document:
     contract: Contract = field(default_factory=lambda: Contract("", (), frozenset()))
 
 
-def read_document(stream: IO[bytes], calendar: FiscalCalendar, take: Take, *, currency: str | None = None) -> Document:
+def read_document(
+    stream: IO[bytes],
+    calendar: FiscalCalendar,
+    take: Take,
+    *,
+    currency: str | None = None,
+    asked: Quarter | None = None,
+) -> Document:
     """Read a document of any shape, in bounded memory where it is JSON.
 
     `take` is given the entries, in tables of the schema `rows.ENTRY`, as they are read. `currency` is that of a CSV's
-    amounts, whatever sign or code stands before them; JSON names its own. Raises `DocumentUnreadable`
-    where the document is of no shape; what was passed on until then is to be discarded.
+    amounts, whatever sign or code stands before them; JSON names its own. `asked` is the quarter that it is to be of,
+    which gives a CSV's `Q2` its year. Raises `DocumentUnreadable` where the document is of no shape; what was passed on
+    until then is to be discarded.
     """
-    buffered, is_json = _sniffed(stream)
-    reader = _Reader(calendar, take, currency)
+    reader = _Reader(calendar, take, currency, asked)
     try:
-        return reader.read_json(buffered) if is_json else reader.read_csv(buffered)
+        with _sniffed(stream) as (buffered, is_json):
+            return reader.read_json(buffered) if is_json else reader.read_csv(buffered)
     except UnicodeEncodeError as error:
         raise DocumentUnreadable(f"a text holds half a character: {error.reason}") from None
     except RecursionError:
         raise DocumentUnreadable("the document is nested too deeply") from None
 
 
-def count_exactly(stream: IO[bytes]) -> Totals:
+def count_exactly(stream: IO[bytes], calendar: FiscalCalendar, asked: Quarter | None = None) -> Totals:
     """Count a document's control totals in its decoded text: exactly, and slowly. Raises `DocumentUnreadable`."""
-    buffered, is_json = _sniffed(stream)
-    if not is_json:
-        return count_lines(io.StringIO(buffered.read().decode("utf-8-sig"), newline=""))
-    text = JsonStream(buffered, maybe_nan=_AMOUNT_KEYS)
-    found: Totals = {}
-    for key in text.members():
-        if key == "entries" and text.is_array():
-            is_flat_shape = is_flat(text.first())
-            for entries in text.decoded_elements():
-                control_totals.add_entries(found, entries, is_flat=is_flat_shape)
-        else:
-            text.value()
-    return found
+    with _sniffed(stream) as (buffered, is_json):
+        if not is_json:
+            return count_lines(io.StringIO(buffered.read().decode("utf-8-sig"), newline=""), calendar, asked)
+        text = JsonStream(buffered, maybe_nan=_AMOUNT_KEYS)
+        found: Totals = {}
+        for key in text.members():
+            if key == "entries" and text.is_array():
+                is_flat_shape = is_flat(text.first())
+                for entries in text.decoded_elements():
+                    control_totals.add_entries(found, entries, is_flat=is_flat_shape)
+            else:
+                text.value()
+        return found
 
 
 class _Reader:
     """Reads one document."""
 
-    def __init__(self, calendar: FiscalCalendar, take: Take, currency: str | None) -> None:
+    def __init__(self, calendar: FiscalCalendar, take: Take, currency: str | None, asked: Quarter | None) -> None:
         self._calendar = calendar
+        self._asked = asked
         self._take = take
         self._currency = currency
         self._lists = Lists()
@@ -182,14 +201,17 @@ class _Reader:
             text = content.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             remedy = next((f": {hint}" for mark, hint in _OTHER_FILES.items() if content.startswith(mark)), "")
-            raise DocumentUnreadable(
-                f"the document is not UTF-8: {error.reason} at byte {error.start}{remedy}"
-            ) from None
+            is_ours = remedy or is_header(content[:_PEEKED].decode("latin-1"))
+            kind = DocumentUnreadable if is_ours else NoDocument
+            raise kind(f"the document is not UTF-8: {error.reason} at byte {error.start}{remedy}") from None
         lines = io.StringIO(text, newline="")
         unknown = self._document.unknown_keys
-        entries = read_long_csv(lines, self._calendar, self._lists, unknown, self._seen, currency=self._currency)
+        entries = read_long_csv(
+            lines, self._calendar, self._lists, unknown, self._seen, currency=self._currency, asked=self._asked
+        )
         self._pass_on_rows(entries)
-        self._document.control_totals = control_totals.of_csv(content)
+        lines.seek(0)
+        self._document.control_totals = control_totals.of_csv(content, header_of(lines))
         return self._finished()
 
     def _pass_on_rows(self, entries: Iterable[Row]) -> None:
@@ -216,14 +238,21 @@ class _Reader:
         return document
 
 
-def _sniffed(raw: IO[bytes]) -> tuple[io.BufferedReader, bool]:
-    """The stream, buffered, and whether it begins as JSON. Raises `DocumentUnreadable` for no bytes, or a web page."""
+@contextmanager
+def _sniffed(raw: IO[bytes]) -> Iterator[tuple[io.BufferedReader, bool]]:
+    """Yield the stream, buffered, and whether it begins as JSON; it stays open.
+
+    Raises `DocumentUnreadable` for no bytes, or a web page.
+    """
     stream: io.BufferedReader = io.BufferedReader(cast(io.RawIOBase, raw), _PEEKED)
-    start = stream.peek(_PEEKED).removeprefix(_BYTE_ORDER_MARK).lstrip(_BLANK)
-    while not start:
-        if not stream.read(len(stream.peek(_PEEKED)) or 1):
-            raise DocumentUnreadable("the document has no bytes")
-        start = stream.peek(_PEEKED).lstrip(_BLANK)
-    if start.startswith(b"<"):
-        raise DocumentUnreadable("the document is a web page, not an export")
-    return stream, start[:1] in {b"{", b"["}
+    try:
+        start = stream.peek(_PEEKED).removeprefix(_BYTE_ORDER_MARK).lstrip(_BLANK)
+        while not start:
+            if not stream.read(len(stream.peek(_PEEKED)) or 1):
+                raise DocumentUnreadable("the document has no bytes")
+            start = stream.peek(_PEEKED).lstrip(_BLANK)
+        if start.startswith(b"<"):
+            raise NoDocument("the document is a web page, not an export")
+        yield stream, start[:1] in {b"{", b"["}
+    finally:
+        stream.detach()

@@ -90,6 +90,10 @@ class DocumentUnreadable(Exception):
     """The document is not what Clari documents; the message says where."""
 
 
+class NoDocument(DocumentUnreadable):
+    """The file is of another kind altogether: no entries of JSON, none of the columns of a CSV."""
+
+
 UNREADABLE = (DocumentUnreadable, *UNFORESEEN)
 """The errors that a faulty document raises while it is read."""
 

@@ -1,8 +1,10 @@
 """What the gate judges: counts and offending rows of the staged document, and its differences from earlier exports."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 
+from clari_pipeline.documents import matching
 from clari_pipeline.store.ledger_rows import ExportRow
 from clari_pipeline.warehouse.session import Record, Session, row, rows, rows_as, run
 
@@ -178,6 +180,14 @@ def currencies_changed(session: Session, export: ExportRow) -> list[CurrencyChan
 def people_shared(session: Session) -> list[SharedPerson]:
     """People with several user ids in the staged document, at most twenty."""
     return rows_as(SharedPerson, session, "documents/people_shared")
+
+
+def fields_alike(
+    session: Session, export: ExportRow, spellings: Mapping[str, tuple[str, ...]]
+) -> list[tuple[Record, Record]]:
+    """Pairs of a known field and one of the staged document that look like one and `spellings` does not join."""
+    known = rows(session, "quality/fields_known", forecast_id=export.forecast_id)
+    return matching.fields_alike(rows(session, "documents/fields_shown"), known, spellings)
 
 
 def people_invented(session: Session) -> int:

@@ -232,6 +232,12 @@ def refused_requests(session: Session) -> set[str]:
     return {found["request_id"] for found in rows(session, "ledger/refused_requests")}
 
 
+def landed_documents(session: Session, forecast_id: str) -> dict[tuple[str, str], str | None]:
+    """SHA-256 and quarter of each document that was judged, with the reason where it was refused."""
+    found = rows(session, "ledger/landed_documents", forecast_id=forecast_id)
+    return {(one["result_sha256"], one["time_period_id"]): one["error"] for one in found}
+
+
 def at_clari(session: Session) -> list[ExportRow]:
     """Exports that Clari has been asked for, and that have neither landed nor failed, the newest first."""
     return rows_as(ExportRow, session, "ledger/at_clari")

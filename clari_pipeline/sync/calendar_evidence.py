@@ -54,8 +54,19 @@ def lies_in(quarter: Quarter, period: DeliveredPeriod, calendar: FiscalCalendar)
         return False
     if period.start_date is not None and period.end_date is not None:
         return calendar.contains(quarter, period.start_date, period.end_date)
-    labelled = calendar.month_of_label(period.label or "")
-    return labelled is not None and calendar.contains(quarter, *labelled)
+    labelled = calendar.period_of_label(period.label or "")
+    if labelled is None or labelled.type != "MONTH":
+        return False
+    return calendar.contains(quarter, labelled.first, labelled.last)
+
+
+def unread(periods: list[DeliveredPeriod], calendar: FiscalCalendar) -> list[str]:
+    """What a document writes in place of a period and nobody can read, such as `H1 FY27`."""
+    return [
+        one.time_period_id
+        for one in periods
+        if one.period_type is None and one.start_date is None and calendar.period_of_label(one.time_period_id) is None
+    ]
 
 
 def _all_settings_of(calendar: FiscalCalendar) -> dict[str, Any]:

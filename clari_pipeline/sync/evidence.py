@@ -8,13 +8,14 @@ from decimal import Decimal
 from typing import Any
 
 from clari_pipeline.checks.export_gate import KEEPS_OUT_CURRENT, ExportFacts
-from clari_pipeline.core.periods import FiscalCalendar, Quarter
+from clari_pipeline.core.periods import FiscalCalendar, Quarter, no_period
+from clari_pipeline.core.safe_text import json_text
 from clari_pipeline.documents import MEASURES, Document, Rounded, Totals
 from clari_pipeline.store import facts, ledger, marts, merging
 from clari_pipeline.store.facts import DocumentFacts
 from clari_pipeline.store.ledger_rows import ExportRow, LedgerRow
 from clari_pipeline.store.marts import CallRules, NewestExport
-from clari_pipeline.sync.calendar_evidence import contradictions_of, lies_in
+from clari_pipeline.sync.calendar_evidence import contradictions_of, lies_in, unread
 from clari_pipeline.sync.recognising import Recognised
 from clari_pipeline.warehouse.session import Record, Session
 
@@ -37,11 +38,23 @@ def of_download(export: LedgerRow, *, is_whole: bool) -> ExportFacts:
 
 
 def of_document(
-    export: ExportRow, document: Document, found: DocumentFacts, calendar: FiscalCalendar, grace: timedelta
+    export: ExportRow,
+    document: Document,
+    found: DocumentFacts,
+    calendar: FiscalCalendar,
+    grace: timedelta,
+    joined: Sequence[str] = (),
 ) -> ExportFacts:
-    """Facts of the staged document alone, compared with its request and the fiscal calendar."""
+    """Facts of the staged document alone, compared with its request and the fiscal calendar.
+
+    `joined` are the names of its fields that `clari_pipeline.toml` makes one.
+    """
+    differ = "keys stand on entries that differ"
+    if joined:
+        differ += f", of which [[field]] in clari_pipeline.toml may join several ({', '.join(joined)})"
     quarter = Quarter.parse(export.time_period_id)
     outside = [period for period in found.periods if not lies_in(quarter, period, calendar)]
+    unread_labels = unread(outside, calendar) if document.shape == "long_csv" else []
     begins, today = calendar.first_day(quarter), calendar.day_of(export.as_of)
     elsewhere = {period.time_period_id for period in outside}
     astray = [week for week in found.weeks_astray if week.time_period_id not in elsewhere]
@@ -70,7 +83,8 @@ def of_document(
                 "export a smaller scope with CLARI_SCOPE_ID"
             },
             "export_period_matches_request": {
-                "summary": f"{quarter} was asked for, {found.period_ids or 'nothing'} came",
+                "summary": "; ".join(map(no_period, unread_labels))
+                or f"{quarter} was asked for, {found.period_ids or 'nothing'} came",
                 "requested": str(quarter),
                 "delivered": [period.time_period_id for period in found.periods],
             },
@@ -78,7 +92,7 @@ def of_document(
                 found.null_keys, "entries lack a part of their key", found.entries_without_key
             ),
             "entry_keys_are_unique": {
-                **_named(found.conflicting_keys, "keys stand on entries that differ", found.entries_in_conflict),
+                **_named(found.conflicting_keys, differ, found.entries_in_conflict),
                 "exact_duplicates_dropped": found.rows_written - found.rows_staged,
             },
             "amounts_are_readable": _named(
@@ -144,9 +158,11 @@ def against_what_is_known(session: Session, export: ExportRow, document: Documen
     previous = facts.previous_export(session, export)
     currencies = facts.currencies_changed(session, export)
     shared = facts.people_shared(session)
+    alike = [_alike(*pair) for pair in facts.fields_alike(session, export, rules.rules.spellings)]
     of_interest = {
         "currencies_changed": sum(change.entries for change in currencies),
         "people_shared": len(shared),
+        "fields_alike": len(alike),
         # Hundredths of a row above 85 % of the export before.
         "rows_above_tolerance": document.entry_count * 100 - (previous.rows_exported * 85 if previous else 0),
     }
@@ -175,8 +191,23 @@ def against_what_is_known(session: Session, export: ExportRow, document: Documen
                 ),
                 "people": _shown(shared),
             },
+            "fields_are_distinct": {
+                "summary": "; ".join(one["summary"] for one in alike[:_SHOWN]),
+                "toml": "\n".join(one["toml"] for one in alike[:_SHOWN]),
+            },
         },
     )
+
+
+def _alike(known: Record, shown: Record) -> dict[str, str]:
+    """One line on two fields that look like one, and the lines of `clari_pipeline.toml` that would join them."""
+    by = "field_id" if known["field_name"] == shown["field_name"] else "field_name"
+    lines = f"name = {json_text(known[by])}", f"also = [{json_text(shown[by])}]"
+    return {
+        "summary": f"{shown[by]!r} looks like the known field {known[by]!r}: if they are one, add [[field]] with "
+        f"{' and '.join(lines)} to clari_pipeline.toml, and run clari-pipeline replay",
+        "toml": "\n".join(("[[field]]", *lines)),
+    }
 
 
 def of_tops(session: Session, export: ExportRow, rules: CallRules) -> ExportFacts:
@@ -227,8 +258,10 @@ def after_the_merge(
         "inserted_updated_unchanged": merged.rows_shown,
         "merged": merged.rows_merged,
     }
+    if recognised.rows_joined:
+        counts["held_by_another_spelling"] = recognised.rows_joined
     unreconciled = (
-        abs(document.entry_count - duplicates - before.rows_staged)
+        abs(document.entry_count - recognised.rows_joined - duplicates - before.rows_staged)
         + abs(before.rows_staged - merged.rows_shown)
         + abs(merged.rows_shown - merged.rows_merged)
     )

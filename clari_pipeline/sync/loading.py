@@ -57,7 +57,7 @@ class Loader(DocumentLoader[ExportRow, _Staged]):
     def _reader(self) -> str:
         """Fingerprint of reader and settings, kept with a document: if it differs, an identical one is read in full."""
         settings = self._context.settings
-        reader = f"{READER} by {settings.calendar} in {settings.currency}{self._rules.rules.same.said}"
+        reader = f"{READER} by {settings.calendar} in {settings.currency}{self._rules.rules.said}"
         return f"{reader} in production" if self._is_production else reader
 
     def merge_landed(self, quarter_id: str) -> list[str]:
@@ -202,19 +202,19 @@ class Loader(DocumentLoader[ExportRow, _Staged]):
         self, session: Session, row: ExportRow, landed: LandedDocument, judged: Judged
     ) -> tuple[_Staged, ExportFacts]:
         """Stage the document, with its ids replaced by those of the quarter's earlier exports."""
-        calendar = known_calendar(session, self._rules.calendar)
-        staging = merging.Staging(session, Quarter.parse(row.time_period_id), calendar)
+        calendar, asked = known_calendar(session, self._rules.calendar), Quarter.parse(row.time_period_id)
+        staging = merging.Staging(session, asked, calendar)
         with landed.open() as stream:
             currency = self._context.settings.currency if _is_from_elsewhere(row) else row.currency
-            document = read_document(stream, calendar, staging.take, currency=currency)
+            document = read_document(stream, calendar, staging.take, currency=currency, asked=asked)
         landed.keep_contract(document.contract.fingerprint, document.contract.kinds())
         staging.end(with_days(document.tables, calendar.zone) | {"raw_contract": document.contract.table()})
         if self._is_production:
             refuse_sandbox_document(landed, facts.people_invented(session))
-        recognised = recognising.recognise(session, row, document, self._rules.rules.same, calendar, judged.shapes)
+        recognised = recognising.recognise(session, row, document, self._rules.rules, calendar, judged.shapes)
         found = facts.of_staged_document(session, calendar.day_of(row.as_of))
         grace = timedelta(days=self._context.settings.quarter_grace_days)
-        export_facts = evidence.of_document(row, document, found, calendar, grace)
+        export_facts = evidence.of_document(row, document, found, calendar, grace, recognised.joined)
         export_facts = export_facts.joined(recognised.facts(row)).joined(self._of_download(row, landed))
         export = _with_document_columns(row, document, found)
         before = facts.contract_before(session, export, document.shape)
@@ -243,7 +243,7 @@ class Loader(DocumentLoader[ExportRow, _Staged]):
 
     def _count_exactly(self, export: ExportRow) -> Totals:
         with self.landing.find(export.document).open() as stream:
-            return count_exactly(stream)
+            return count_exactly(stream, self._rules.calendar, Quarter.parse(export.time_period_id))
 
 
 def has_landed(warehouse: Warehouse, quarter_id: str) -> bool:

@@ -2,10 +2,10 @@
 
 Only relational JSON has Clari's own ids, a CSV has none [spec]; in other shapes ids are made from emails and names
 (synthetic). The ids of a staged document are replaced with those of the quarter's earlier exports before the merge.
-Nothing is matched where all exports of the quarter have Clari's own ids.
+Where all exports of the quarter have Clari's own ids, only the fields that `clari_pipeline.toml` spells are matched.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,15 +13,16 @@ from typing import Any
 import pyarrow as pa
 
 from clari_pipeline.checks.export_gate import ExportFacts
-from clari_pipeline.config.rules import SameRules
+from clari_pipeline.config.rules import Rules, SameRules
 from clari_pipeline.core.periods import FiscalCalendar, Quarter
 from clari_pipeline.documents import Document, matching, money
-from clari_pipeline.documents.matching import Item
+from clari_pipeline.documents.matching import Item, Named
 from clari_pipeline.documents.rows import ControlTotal
 from clari_pipeline.store.ledger_rows import ExportRow
 from clari_pipeline.warehouse.session import Record, Session, row, rows, run
 
 _LISTS = ("stage_user", "stage_field", "stage_time_period", "stage_week", "stage_time_frame")
+_SAME = ("same_person", "same_field", "same_period")
 _ROLES = ("role", "parent_role")
 _MOST_LISTED = 20  # ambiguous ids in the evidence
 _ENTRIES_PER_STATEMENT = 1000  # pairs of person and field in one statement
@@ -41,15 +42,24 @@ class _Currency:
 
 @dataclass(slots=True)
 class Recognised:
-    """Result of the matching: known field ids by the document's ids, ambiguous people and fields, and currencies."""
+    """Result of the matching: known field ids by the document's ids, ambiguous people and fields, and currencies.
+
+    `joined` are the document's spellings of fields that it has several times, and `rows_joined` how many entries
+    without figures were dropped, as another spelling has them.
+    """
 
     fields: dict[str, str] = field(default_factory=dict)
+    joined: list[str] = field(default_factory=list)
+    rows_joined: int = 0
     ambiguous: list[dict[str, str]] = field(default_factory=list)
     currencies: list[_Currency] = field(default_factory=list)
 
     def totals(self, counted: Mapping[tuple[str | None, str], ControlTotal]) -> dict[tuple[Any, str], ControlTotal]:
         """Control totals of the document, keyed by (known field id, measure)."""
-        return {(self.fields.get(of or "", of), measure): total for (of, measure), total in counted.items()}
+        totals: dict[tuple[Any, str], ControlTotal] = {}
+        for (of, measure), one in counted.items():
+            totals.setdefault((self.fields.get(of or "", of), measure), ControlTotal()).add(one.total, one.count)
+        return totals
 
     def facts(self, export: ExportRow) -> ExportFacts:
         """Facts for the gate: how many ids are ambiguous, and which."""
@@ -72,7 +82,7 @@ class Recognised:
 
 
 def recognise(
-    session: Session, export: ExportRow, document: Document, same: SameRules, calendar: FiscalCalendar, shapes: set[str]
+    session: Session, export: ExportRow, document: Document, rules: Rules, calendar: FiscalCalendar, shapes: set[str]
 ) -> Recognised:
     """Replace the staged ids with the known ids of the forecast's quarter, before the staged rows are uploaded.
 
@@ -86,10 +96,12 @@ def recognise(
     )
     shapes.add(document.shape)
     found = Recognised()
+    if rules.field:
+        _join_fields(session, found, rules, quarter_key, is_synthetic=is_synthetic)
     if of_other_format:
-        _match_ids(session, export, found, same, calendar, quarter_key, is_synthetic=is_synthetic)
+        _match_ids(session, export, found, rules.same, calendar, quarter_key, is_synthetic=is_synthetic)
     elif is_synthetic:
-        _separate_roles(session, quarter_key)
+        _match_synthetic_ids(session, quarter_key)
     if of_other_format or is_synthetic:
         _currencies(session, quarter_key, found)
     return found
@@ -111,37 +123,93 @@ def _match_ids(
     ]
     if not known:
         return
-    lists = {name: session.documents.table(name).to_arrow_table() for name in _LISTS}
-    staged = {name: table.to_pylist() for name, table in lists.items()}
+    lists, staged = _staged(session)
     ids = {
-        "same_person": _people(staged["stage_user"], known, found, same.people, is_synthetic=is_synthetic),
+        "same_person": _people(
+            staged["stage_user"], known, found, _one_name_each(same.people), is_synthetic=is_synthetic
+        ),
         "same_field": _fields(
             staged["stage_field"],
             rows(session, "recognise/fields", **quarter_key),
             found,
-            same.fields,
+            _one_name_each(same.fields),
             is_synthetic=is_synthetic,
         ),
     }
     known_weeks = rows(session, "recognise/weeks", **quarter_key)
     ids["same_period"] = _periods(staged, known_weeks, calendar, is_synthetic=is_synthetic)
     weeks = _weeks(staged, known_weeks)
-    found.fields = ids["same_field"]
+    joined = {written: ids["same_field"].get(one, one) for written, one in found.fields.items()}
+    found.fields = ids["same_field"] | joined
     _restage(session, lists, staged, ids, weeks)
 
 
-def _separate_roles(session: Session, quarter_key: dict[str, str]) -> None:
-    """Give each role of a person its own id where a CSV has one email or CRM id in several roles, now or before."""
-    lists = {"stage_user": session.documents.table("stage_user").to_arrow_table()}
-    staged = {"stage_user": lists["stage_user"].to_pylist()}
-    ids = matching.roles(staged["stage_user"], rows(session, "recognise/people", **quarter_key))
-    if not ids:
-        return
+def _join_fields(
+    session: Session, found: Recognised, rules: Rules, quarter_key: dict[str, str], *, is_synthetic: bool
+) -> None:
+    """Give all spellings of a field, by `[[field]]`, one id.
+
+    Of entries that so become two of one key, those without figures are dropped; others the gate refuses.
+    """
+    lists, staged = _staged(session)
+    fields = staged["stage_field"]
+    known = rows(session, "recognise/fields", **quarter_key)
+    one_of = matching.spelt_fields(fields, known, rules.spellings, is_synthetic=is_synthetic)
+    written = {place: (fields[place]["field_id"], fields[place]["field_name"]) for place in one_of}
+    found.fields = {written[place][0]: one["field_id"] for place, one in one_of.items()}
+    several = {id_ for id_, count in Counter(one["field_id"] for one in one_of.values()).items() if count > 1}
+    found.joined = [name or id_ for place, (id_, name) in written.items() if one_of[place]["field_id"] in several]
+    listed: dict[str, Item] = {}
+    for place, one in enumerate(fields):
+        one.update(one_of.get(place, {}))
+        listed.setdefault(one["field_id"], one)
+    staged["stage_field"] = list(listed.values())
+    _restage(session, lists, staged, {"same_field": found.fields}, {})
+    if several:
+        run(session, "documents/join_entries", fields=sorted(several))
+        found.rows_joined = row(session, "documents/rows_joined")["rows_joined"]
+        run(session, "documents/drop_duplicates")
+
+
+def _match_synthetic_ids(session: Session, quarter_key: dict[str, str]) -> None:
+    """Match a document without Clari's ids to others without: roles of one person, months and weeks by their days.
+
+    Each role of a person has its own id where a CSV has one email or CRM id in several roles, now or before. Weeks are
+    counted from 0 or from 1, and months were once written with a zero.
+    """
+    lists, staged = _staged(session)
+    people = matching.roles(staged["stage_user"], rows(session, "recognise/people", **quarter_key))
     for one in staged["stage_user"]:
-        one["user_id"] = ids.get(one["user_id"], one["user_id"])
-    lists |= {name: session.documents.table(name).to_arrow_table() for name in _LISTS[1:]}
-    staged |= {name: lists[name].to_pylist() for name in _LISTS[1:]}
-    _restage(session, lists, staged, {"same_person": ids, "same_field": {}, "same_period": {}}, {})
+        one["user_id"] = people.get(one["user_id"], one["user_id"])
+    months = rows(session, "recognise/months", quarter_id=quarter_key["quarter_id"])
+    days = {(one["start_date"], one["end_date"]): one["time_period_id"] for one in months}
+    periods = {
+        one["time_period_id"]: id_
+        for one in staged["stage_time_period"]
+        if one["period_type"] == "MONTH"
+        and (id_ := days.get((one["start_date"], one["end_date"]))) not in {None, one["time_period_id"]}
+    }
+    _rename_periods(staged, periods)
+    known_weeks = rows(session, "recognise/weeks", **quarter_key)
+    begins = {(one["time_period_id"], one["start_date"]): one["time_frame_id"] for one in known_weeks}
+    are_counted_otherwise = any(
+        begins.get((one["time_period_id"], one["start_date"]), one["time_frame_id"]) != one["time_frame_id"]
+        for one in staged["stage_time_frame"]
+        if one["start_date"] is not None
+    )
+    weeks = _weeks(staged, known_weeks) if are_counted_otherwise else {}
+    if people or periods or weeks:
+        _restage(session, lists, staged, {"same_person": people, "same_period": periods}, weeks)
+
+
+def _staged(session: Session) -> tuple[dict[str, pa.Table], dict[str, list[Item]]]:
+    """The staged lists, as tables and as rows."""
+    lists = {name: session.documents.table(name).to_arrow_table() for name in _LISTS}
+    return lists, {name: table.to_pylist() for name, table in lists.items()}
+
+
+def _one_name_each(named: Mapping[str, str]) -> dict[str, tuple[str]]:
+    return {written: (known,) for written, known in named.items()}
 
 
 def _restage(
@@ -154,7 +222,8 @@ def _restage(
     """Replace the staged lists, and the ids of the staged entries."""
     for name, table in lists.items():
         session.documents.register(f"kept_{name}", pa.Table.from_pylist(staged[name], schema=table.schema))
-    for name, mapped in ids.items():
+    for name in _SAME:
+        mapped = ids.get(name, {})
         session.documents.register(name, _table(written_id=mapped.keys(), known_id=mapped.values()))
     session.documents.register(
         "same_week",
@@ -166,7 +235,7 @@ def _restage(
     )
     run(session, "documents/restore_lists")
     run(session, "documents/recognised")
-    for name in (*(f"kept_{name}" for name in _LISTS), *ids, "same_week"):
+    for name in (*(f"kept_{name}" for name in _LISTS), *_SAME, "same_week"):
         session.documents.unregister(name)
 
 
@@ -191,7 +260,7 @@ def name_currencies(session: Session, export: ExportRow, found: Recognised) -> N
 
 
 def _people(
-    staged: list[Item], known: list[Item], found: Recognised, named: Mapping[str, str], *, is_synthetic: bool
+    staged: list[Item], known: list[Item], found: Recognised, named: Named, *, is_synthetic: bool
 ) -> dict[str, str]:
     matched = matching.people(staged, known, is_synthetic=is_synthetic, named=named)
     found.ambiguous += [{"kind": "person", "written": staged[place]["user_id"]} for place in matched.unsure]
@@ -236,7 +305,7 @@ def _is_same_value(name: str, written: str, known: str | None) -> bool:
 
 
 def _fields(
-    staged: list[Item], known: list[Item], found: Recognised, named: Mapping[str, str], *, is_synthetic: bool
+    staged: list[Item], known: list[Item], found: Recognised, named: Named, *, is_synthetic: bool
 ) -> dict[str, str]:
     matched = matching.fields(staged, known, is_synthetic=is_synthetic, named=named)
     found.ambiguous += [{"kind": "field", "written": staged[place]["field_id"]} for place in matched.unsure]
@@ -276,10 +345,14 @@ def _periods(
         item = matched.get(one["time_period_id"])
         if item is not None and is_synthetic and not _is_contradicted(item, calendar):
             one |= {name: item[name] for name in one if item[name] is not None}
+    _rename_periods(staged, ids)
+    return {written: id_ for written, id_ in ids.items() if written != id_}
+
+
+def _rename_periods(staged: Mapping[str, list[Item]], ids: Mapping[str, str]) -> None:
     for name in ("stage_time_period", "stage_time_frame", "stage_week"):
         for one in staged[name]:
             one["time_period_id"] = ids.get(one["time_period_id"], one["time_period_id"])
-    return {written: id_ for written, id_ in ids.items() if written != id_}
 
 
 def _is_contradicted(period: Item, calendar: FiscalCalendar) -> bool:

@@ -4,10 +4,11 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from clari_pipeline.core.periods import Quarter
-from clari_pipeline.core.runbook import Problem
+from clari_pipeline.core.runbook import Problem, RunbookSection
 from clari_pipeline.core.setting_errors import UsageError
 from clari_pipeline.landing import Arriving, LandedDocument, Landing, LandingError
 from clari_pipeline.store import alert_rows, ledger
@@ -21,13 +22,53 @@ from clari_pipeline.warehouse.session import Warehouse
 _BEFORE_A_QUARTER = timedelta(days=16)  # its first week may begin earlier, and a fiscal year in mid-month
 
 
+class FileState(StrEnum):
+    """What became of a file; `REFUSED` and `UNREADABLE` are failures."""
+
+    MERGED = "MERGED"
+    KNOWN = "KNOWN"
+    REFUSED = "REFUSED"
+    UNREADABLE = "UNREADABLE"
+    NO_DOCUMENT = "NO_DOCUMENT"
+    SKIPPED = "SKIPPED"
+
+
+@dataclass(frozen=True, slots=True)
+class InboxFile:
+    """One entry of the folder and what became of it: `detail` for people, `section` of the runbook on a failure.
+
+    `time_period_id` is its quarter, `request_id` its row of the ledger, where it has them.
+    """
+
+    name: str
+    state: FileState
+    detail: str
+    time_period_id: str | None = None
+    request_id: str | None = None
+    section: str = RunbookSection.INBOX_FILE
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether it was to be merged and was not."""
+        return self.state in {FileState.REFUSED, FileState.UNREADABLE}
+
+    @property
+    def line(self) -> str:
+        """The file, and what became of it."""
+        return f"{self.name}: {self.detail}"
+
+
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """Request ids of the replayed exports, and of all that were refused before the replay; what the marts report."""
+    """Request ids of the replayed exports, and of all that were refused before the replay; what the marts report.
+
+    `files` are the entries of an inbox, where one was read.
+    """
 
     request_ids: list[str]
     refused_before: set[str]
     problems: list[Problem]
+    files: tuple[InboxFile, ...] = ()
 
 
 class Replay:
@@ -89,6 +130,23 @@ class Replay:
         """
         with self._context.warehouse.session() as session:
             refused_before = ledger.refused_requests(session)
+        landed = self.land(arriving, forecast_id=forecast_id, quarter=quarter, exported_at=exported_at, run_id=run_id)
+        with self._context.warehouse.kept_open():
+            job_id = self.merge(landed)
+            self._context.stop.check()
+            problems = Marts(self._context).refresh_all()
+        return Replayed([job_id], refused_before, problems)
+
+    def land(
+        self,
+        arriving: Arriving,
+        *,
+        forecast_id: str,
+        quarter: Quarter,
+        exported_at: datetime | None,
+        run_id: str,
+    ) -> LandedDocument:
+        """Land one document from elsewhere, for `merge`. Raises `UsageError` as `document` does."""
         writer = arriving.written()
         as_of = exported_at or arriving.changed_at
         self._check_moment(quarter, as_of, "--exported-at" if exported_at else "the file's modification time")
@@ -112,17 +170,19 @@ class Replay:
             rows_truncated=False,
         )
         manifest = manifest_of(row) | {"wait_seconds": 0}
-        document = writer.keep(forecast_id=forecast_id, time_period=str(quarter), job_id=job_id, facts=manifest)
+        return writer.keep(forecast_id=forecast_id, time_period=str(quarter), job_id=job_id, facts=manifest)
+
+    def merge(self, landed: LandedDocument) -> str:
+        """Merge or refuse a document that `land` has landed, whatever was made of it before; returns its request id."""
+        request_id: str = landed.manifest["request_id"]
         with self._context.warehouse.kept_open():
-            _restore_ledger_row(self._context.warehouse, self._context.landing, document)
-            Loader(self._context).remerge(job_id)
-            self._context.stop.check()
-            problems = Marts(self._context).refresh_all()
-        return Replayed([job_id], refused_before, problems)
+            _restore_ledger_row(self._context.warehouse, self._context.landing, landed)
+            Loader(self._context).remerge(request_id)
+        return request_id
 
     def _check_moment(self, quarter: Quarter, as_of: datetime, source: str) -> None:
         given = f"{source} is {as_of.astimezone(UTC):%Y-%m-%dT%H:%M:%S}+00:00"
-        remedy = "say with --exported-at when the file was exported"
+        remedy = "say with --document and --exported-at when the file was exported"
         if as_of > self._context.now():
             raise UsageError(f"{given}, which is still to come by this machine's clock: {remedy}")
         ahead = self._context.settings.future_periods

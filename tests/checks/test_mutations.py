@@ -100,6 +100,7 @@ HISTORIES: dict[str, Labelled] = {
     "contract_is_stable": deceptions.new_key,
     "amounts_are_exact": lambda chance: deceptions.long_tail(chance, decimals=chance.randint(5, 16)),
     "people_are_distinct": lambda chance: deceptions.shared_person(chance, is_shared=True),
+    "fields_are_distinct": lambda chance: deceptions.spelt_twice(chance, is_alike=True),
     "weeks_touch_their_period": deceptions.week_astray,
     "quota_field_is_unambiguous": lambda chance: deceptions.quotas(chance, second="Stretch"),
     "totals_have_one_top": lambda chance: deceptions.tops(chance, number=2),

@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from clari_pipeline.core.periods import FiscalCalendar
+from clari_pipeline.core.periods import FiscalCalendar, Quarter
 from clari_pipeline.documents import Document, Totals, count_exactly, read_document
 from clari_pipeline.documents.rows import ENTRY
 from clari_pipeline.sandbox import company
@@ -21,6 +21,8 @@ class Read:
     content: bytes
     document: Document
     entries: pa.Table
+    calendar: FiscalCalendar
+    asked: Quarter | None
 
     @property
     def tables(self) -> dict[str, pa.Table]:
@@ -35,18 +37,26 @@ class Read:
     @property
     def exact_totals(self) -> Totals:
         """The control totals, counted digit by digit."""
-        return count_exactly(io.BytesIO(self.content))
+        return count_exactly(io.BytesIO(self.content), self.calendar, self.asked)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.document, name)
 
 
-def read(content: str | bytes, calendar: FiscalCalendar | None = None, *, currency: str | None = None) -> Read:
+def read(
+    content: str | bytes,
+    calendar: FiscalCalendar | None = None,
+    *,
+    currency: str | None = None,
+    asked: Quarter | None = None,
+) -> Read:
     """A document from its text."""
     content = content.encode() if isinstance(content, str) else content
     taken: list[pa.Table] = []
-    document = read_document(io.BytesIO(content), calendar or FiscalCalendar(), taken.append, currency=currency)
-    return Read(content, document, pa.concat_tables([ENTRY.empty_table(), *taken]).combine_chunks())
+    calendar = calendar or FiscalCalendar()
+    document = read_document(io.BytesIO(content), calendar, taken.append, currency=currency, asked=asked)
+    entries = pa.concat_tables([ENTRY.empty_table(), *taken]).combine_chunks()
+    return Read(content, document, entries, calendar, asked)
 
 
 def only(document: Read, table: str) -> dict[str, Any]:

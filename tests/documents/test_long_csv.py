@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from clari_pipeline.core.periods import FiscalCalendar
+from clari_pipeline.core.periods import FiscalCalendar, Quarter
 from clari_pipeline.documents import MEASURES, DocumentUnreadable
 from clari_pipeline.documents.dates import day_of
 from clari_pipeline.sandbox.documents import COLUMNS, TYPES, Style, long_csv, relational
@@ -218,15 +218,18 @@ def test_flags_weeks_and_people_are_read_as_json_names_them():
         assert document.tables["raw_user"]["user_id"].to_pylist() == ([user] if user else [])
 
 
-def test_a_timeframe_is_a_quarter_or_a_month():
+def test_a_timeframe_is_a_quarter_a_month_or_a_year():
     cases = {
         ("Q4 FY 2026", 1): ("2026_Q4", "QUARTER", "2026-10-01", "2026-12-31"),
         ("Q1 FY 2026", 2): ("2026_Q1", "QUARTER", "2025-02-01", "2025-04-30"),
         ("Q1 2026", 1): ("2026_Q1", "QUARTER", "2026-01-01", "2026-03-31"),
-        ("July FY 2023", 1): ("2023_M07", "MONTH", "2023-07-01", "2023-07-31"),
-        ("July FY 2023", 7): ("2023_M07", "MONTH", "2022-07-01", "2022-07-31"),
-        ("February FY 2024", 3): ("2024_M02", "MONTH", "2024-02-01", "2024-02-29"),
-        **{(label, 1): (label, None, None, None) for label in ("Someday", "Q4 FY 9999", "Junk FY 2023")},
+        ("July FY 2023", 1): ("2023_M7", "MONTH", "2023-07-01", "2023-07-31"),
+        ("July FY 2023", 7): ("2023_M7", "MONTH", "2022-07-01", "2022-07-31"),
+        ("February FY 2024", 3): ("2024_M2", "MONTH", "2024-02-01", "2024-02-29"),
+        ("FY27 Q2", 2): ("2027_Q2", "QUARTER", "2026-05-01", "2026-07-31"),  # [mdas]
+        ("FY27", 2): ("2027", "YEAR", "2026-02-01", "2027-01-31"),
+        ("Q2", 1): ("2026_Q2", "QUARTER", "2026-04-01", "2026-06-30"),  # its week is of October: that is the nearest
+        **{(label, 1): (label, None, None, None) for label in ("Someday", "Q4 FY 9999", "Junk FY 2023", "H1 FY27")},
     }
 
     def check(case: tuple[str, int]) -> None:
@@ -238,6 +241,34 @@ def test_a_timeframe_is_a_quarter_or_a_month():
         assert entry_of(document, "time_period_id") == cases[case][0]
 
     try_each(cases, check)
+
+
+def test_headers_may_be_in_any_case_and_have_spaces_around_them():
+    """As managers export them [mdas]; DuckDB's count of the totals follows, and none of ours is needed."""
+    lines = measures(Forecast_Value="-2400000.0", Quota_Value="5", CRM_Closed="($0.50)")
+    plain = read(written(lines))
+    for change in (str.lower, str.upper, lambda name: f" {name}\u00a0", lambda name: name.replace(" ", "  ")):
+        odd = [line | {"Data Type": change(line["Data Type"])} for line in lines]
+        head, _, body = written(odd).partition("\n")
+        document = read("\ufeff" + ",".join(map(change, head.split(","))) + "\n" + body)
+        assert document.tables == plain.tables
+        assert document.unknown_keys == {}
+        assert document.exact_totals == plain.control_totals
+        if change in (str.lower, str.upper):
+            assert document.control_totals == plain.control_totals
+    with pytest.raises(DocumentUnreadable, match="column Email more than once"):
+        read(written([LINE], columns=[*COLUMNS, "EMAIL "]))
+
+
+def test_two_labels_of_one_period_are_one_period():
+    """The same line twice is one, however its period is written; a quarter without a year has that of its weeks."""
+    labels = ("Q4 FY 2026", "FY26 Q4", "q4", "2026_Q4")
+    document = read(written([LINE | {"Timeframe": label} for label in labels]))
+    assert (document.entry_count, entry_of(document, "time_period_id")) == (1, "2026_Q4")
+    assert document.exact_totals["Commit", "forecast_value"].count == 1
+    no_days = {"Timeframe": "Q4", "Start Day": "", "End Day": ""}
+    for asked, period in ((Quarter(2027, 4), "2027_Q4"), (Quarter(2027, 3), "Q4"), (None, "Q4")):
+        assert entry_of(read(written([LINE | no_days]), asked=asked), "time_period_id") == period
 
 
 def by_email_field_and_week(document, *, has_ids):

@@ -17,7 +17,7 @@ from tests.helpers.each_case import try_each
 # Hyphens, dashes and minus signs, small and fullwidth.
 MINUS = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u207b\u208b\u2796\ufe58\ufe63\uff0d"
 CURRENCIES = {"": None, "$": "$", "€": "€", "US$": "US$", "us$": "US$", "CHF": "CHF", "eur": "EUR", "\uff04": "$"}
-BLANKS = st.sampled_from(["", "", " ", "\u00a0", "\u202f"])
+BLANKS = st.sampled_from(["", "", " ", "\u00a0", "\u202f", "\u2009", "\u3000", "\t"])
 OTHERS = "~\u301c#<>%*=?!/\\'\"_&@^|;:[]{}\u200e\u00ad\u00b1\u2213\u2296\u02dc\u2248\uff5e\u00b0xXké\u0661\u00bd"
 MONEY = {
     "$3,000,190.00": "3000190.00", "-$1,200.00": "-1200.00", "($1,200.00)": "-1200.00", "¥1,200": "1200",

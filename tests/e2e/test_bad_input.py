@@ -59,6 +59,17 @@ WRONG: dict[str, tuple[dict[str, str | None], str, str]] = {
     "a document that is not there": ({}, "replay --document no.json --forecast x --period 2026_Q4", "no.json"),
     "a document without a landing folder": ({"CLARI_DATA_DIR": "file/data"}, DOCUMENT, "CLARI_DATA_DIR"),
     "a document without a warehouse": ({"CLARI_WAREHOUSE_URL": "duckdb:///."}, DOCUMENT, "CLARI_WAREHOUSE_URL"),
+    "an inbox that is not there": ({}, "replay --inbox nowhere --forecast x", "nowhere is no folder"),
+    "an inbox that is a file": ({}, "replay --inbox file --forecast x", "file is no folder"),
+    "an inbox of no forecast": ({}, "replay --inbox .", "--forecast"),
+    "an inbox of two quarters": ({}, "replay --inbox . --forecast x --period 2026_Q4 --period 2026_Q3", "--period"),
+    "an inbox and a document": ({}, "replay --inbox . --forecast x --document file", "--document"),
+    "an inbox as of a moment": ({}, "replay --inbox . --forecast x --exported-at 2026-11-02", "--exported-at"),
+    "an inbox without a warehouse": (
+        {"CLARI_WAREHOUSE_URL": "duckdb:///."},
+        "replay --inbox . --forecast x",
+        "CLARI_WAREHOUSE_URL",
+    ),
     "a moment that is none": ({}, f"{DOCUMENT} --exported-at noon", "--exported-at"),
 }
 

@@ -13,6 +13,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.documents import MEASURES, Contract, DocumentUnreadable, count_exactly
 from clari_pipeline.documents.json_shapes import ENTRY_KEYS, FLAT_AMOUNTS, FLAT_ONLY
 from clari_pipeline.documents.rows import JSON_LISTS
@@ -236,7 +237,9 @@ def compare(content: bytes) -> bool:
         else:
             assert found.tables[table].to_pylist() == rows
     _compare_contract(found.contract, expected.elements)
-    exact = {key: (total.total, total.count) for key, total in count_exactly(io.BytesIO(content)).items()}
+    exact = {
+        key: (total.total, total.count) for key, total in count_exactly(io.BytesIO(content), FiscalCalendar()).items()
+    }
     assert exact == expected.totals
     return True
 

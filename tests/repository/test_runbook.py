@@ -39,6 +39,7 @@ ROW = re.compile(r"^\| ((?:<a id=\"\w+\"></a>)+)(`[\w`, ]+`) \|(.*)\|$", flags=r
 CAUGHT = {
     "CannotCheck",
     "DocumentUnreadable",
+    "NoDocument",
     "KeyFileError",
     "RefusedError",
     "Unreconciled",

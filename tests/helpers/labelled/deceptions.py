@@ -181,6 +181,13 @@ def shared_person(chance: Random, *, is_shared: bool) -> History:
     return _warned("people_are_distinct", content, is_broken=is_shared)
 
 
+def spelt_twice(chance: Random, *, is_alike: bool) -> History:
+    other = chance.choice(("Best-Case", "BEST_CASE", "best case")) if is_alike else "Best Case 2"
+    content = document(*(entry("boss", "W04", field, call=5) for field in ("b1", "b2")), people=[BOSS])
+    fields = [{"fieldId": key, "fieldName": name} for key, name in (("b1", "Best Case"), ("b2", other))]
+    return _warned("fields_are_distinct", content | {"fields": fields}, is_broken=is_alike)
+
+
 def week_astray(chance: Random) -> History:
     days = {"startDate": chance.choice(("2027-01-01", "2027-01-05")), "endDate": "2027-01-07"}
     content = document(entry("boss", "W04", call=5), people=[BOSS])
@@ -285,6 +292,8 @@ _WARNINGS: tuple[Callable[[Random], History], ...] = (
     lambda chance: long_tail(chance, decimals=5),
     lambda chance: shared_person(chance, is_shared=True),
     lambda chance: shared_person(chance, is_shared=False),
+    lambda chance: spelt_twice(chance, is_alike=True),
+    lambda chance: spelt_twice(chance, is_alike=False),
     lambda chance: quotas(chance, second="Stretch"),
     lambda chance: quotas(chance, second="Quota"),
     lambda chance: tops(chance, number=2),

@@ -150,6 +150,21 @@ left join clari.forecast_field as field using (forecast_id, field_id)
 where swing.job_id = $job_id and swing.is_swing
 order by abs(swing.change_amount) desc, swing.user_id, swing.field_id, swing.baseline;
 
+-- name: part_shown
+-- One row: the person at the top of a staged document in which nobody is who stands at the top of the organisation, by
+-- person_shown; null where somebody is, and where nobody is known to.
+select min(staged.user_id) as shown_from
+from stage_user as staged
+where
+    staged.is_top
+    and exists (select 1 from person_shown as top where top.is_top and top.is_shown)
+    and not exists (
+        select 1
+        from person_shown as top
+        inner join stage_user as shown using (user_id)
+        where top.is_top and top.is_shown
+    );
+
 -- name: tops_known
 -- Grain: one row a person at the top of the hierarchy, from person_shown: exports of a scope do not decide who stands there.
 select user_id, name, email

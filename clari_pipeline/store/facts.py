@@ -201,6 +201,16 @@ def tops(session: Session) -> list[Top]:
     return rows_as(Top, session, "documents/tops")
 
 
+def part_shown(session: Session, export: ExportRow) -> str | None:
+    """User id of whoever is at the top of the staged document, if it shows a part of the organisation, as a manager's.
+
+    It does if nobody in it is who exports had shown at the top by its `exported_at`. None if it shows the whole.
+    """
+    tops_known(session, export)
+    found: str | None = row(session, "quality/part_shown")["shown_from"]
+    return found
+
+
 def tops_known(session: Session, export: ExportRow) -> list[Top]:
     """People at the top of the role hierarchy by the quarter's exports up to this one's `exported_at`, at most twenty.
 

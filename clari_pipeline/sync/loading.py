@@ -32,6 +32,10 @@ _REQUEST = (
 )
 
 
+PART = "part:"
+"""Before the user id of whoever is at the top of a file that shows a part of the organisation, in place of a scope."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Staged:
     """A staged document and its facts; `export` is as `_with_document_columns` returns it."""
@@ -217,6 +221,9 @@ class Loader(DocumentLoader[ExportRow, _Staged]):
         export_facts = evidence.of_document(row, document, found, calendar, grace, recognised.joined)
         export_facts = export_facts.joined(recognised.facts(row)).joined(self._of_download(row, landed))
         export = _with_document_columns(row, document, found)
+        if _is_from_elsewhere(row) and found.scope_id is None:
+            part = facts.part_shown(session, row)
+            export = replace(export, scope_id=None if part is None else f"{PART}{part}")
         before = facts.contract_before(session, export, document.shape)
         export_facts = export_facts.joined(of_contract(export, document.contract, before))
         judged.counts[row.request_id] = DocumentCounts(

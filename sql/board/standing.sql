@@ -9,7 +9,7 @@ with newest as (
                 partition by forecast_id, time_period_id order by exported_at desc, submitted_at desc
             ) as place
         from clari.export_job
-        where state = 'LOADED' and exported_at is not null and coalesce(types_to_export like '%forecast%', true)
+        where state = 'LOADED' and exported_at is not null and coalesce(types_to_export like '%forecast%' and scope_id not like 'part:%', true)
     ) as loaded
     where place = 1
 ),

@@ -114,10 +114,10 @@ candidate as (
                 left join used as theirs
                     on theirs.time_period_id = other.time_period_id and theirs.time_frame_id = week.time_frame_id
                 where
-                    not other.is_around
-                    and (
-                        theirs.time_frame_id is not null
-                        or (week.start_date <= other.end_date and week.end_date >= other.start_date)
+                    theirs.time_frame_id is not null
+                    or (
+                        not other.is_around
+                        and week.start_date <= other.end_date and week.end_date >= other.start_date
                     )
             )
         )

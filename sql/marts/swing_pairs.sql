@@ -1,10 +1,11 @@
 -- Grain: one row a comparison that is due: a loaded export that was not compared yet and its baseline. Of several exports as of
--- one moment the one submitted last is the export of that moment. What asked for no calls is compared with nothing.
+-- one moment the one submitted last is the export of that moment. What asked for no calls is compared with nothing, and
+-- neither is a manager's file of a part of the organisation.
 with loaded as (
     select *
     from clari.export_job
     where forecast_id = $forecast_id and time_period_id = $quarter_id and state = 'LOADED'
-        and coalesce(types_to_export like '%forecast%', true)
+        and coalesce(types_to_export like '%forecast%' and scope_id not like 'part:%', true)
     qualify row_number() over (partition by exported_at order by submitted_at desc, request_id desc) = 1
 ),
 

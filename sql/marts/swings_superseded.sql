@@ -4,7 +4,7 @@ with loaded as (
     select job_id
     from clari.export_job
     where forecast_id = $forecast_id and time_period_id = $quarter_id and state = 'LOADED'
-        and coalesce(types_to_export like '%forecast%', true)
+        and coalesce(types_to_export like '%forecast%' and scope_id not like 'part:%', true)
     qualify row_number() over (partition by exported_at order by submitted_at desc, request_id desc) = 1
 ),
 

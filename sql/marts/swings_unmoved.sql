@@ -17,6 +17,6 @@ where
                     loaded.forecast_id = $forecast_id
                     and loaded.time_period_id = $quarter_id
                     and loaded.state = 'LOADED'
-                    and coalesce(loaded.types_to_export like '%forecast%', true)
+                    and coalesce(loaded.types_to_export like '%forecast%' and loaded.scope_id not like 'part:%', true)
             )
     );

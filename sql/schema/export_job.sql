@@ -61,7 +61,7 @@ comment on column clari.export_job.run_id is 'The sync that it belongs to';
 comment on column clari.export_job.forecast_id is 'The forecast asked for';
 comment on column clari.export_job.time_period_id is 'The quarter asked for';
 comment on column clari.export_job.types_to_export is 'Types asked for and granted, comma-separated, sorted';
-comment on column clari.export_job.scope_id is 'Scope asked for; null is the whole organisation';
+comment on column clari.export_job.scope_id is 'Scope asked for; null is the whole organisation; part: and a user id of a file that shows the people below that user';
 comment on column clari.export_job.currency is 'Currency asked for; null is the organisation''s own';
 comment on column clari.export_job.export_format is 'JSON or CSV';
 comment on column clari.export_job.include_historical is 'Whether every week was asked for, or only the current one';

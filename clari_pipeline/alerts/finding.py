@@ -266,7 +266,7 @@ def _stale_quarters(result: RunResult) -> Iterator[NewAlert]:
             kind=AlertKind.FRESHNESS,
             severity="P2",
             title=f"{where}: the figures are stale",
-            body=f"the newest figures are {hours:.0f} hours old, {settings.max_age_hours:g} are allowed: "
+            body=f"the newest export is {hours:.0f} hours old, {settings.max_age_hours:g} are allowed: "
             "clari-pipeline status shows what became of the last exports",
             alert_class=f"freshness {where}",
             detail={"forecast_id": quarter.forecast_id, "quarter_id": quarter.quarter_id, "job_id": None},

@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
@@ -106,8 +106,7 @@ class ExportRunner:
             retried=self._emit,
             clock=self._clock,
         )
-        quarters = {export.request_id: export.quarter_id for export in (*plan.exports, *plan.recovered)}
-        quarters |= plan.finished
+        quarters = {**_quarters([*plan.exports, *plan.recovered]), **plan.finished}
         self._results: dict[str, Future[list[str]]] = {request_id: Future() for request_id in quarters}
         self._pending = Counter(quarters.values())
         self._drained = set[str]()
@@ -158,21 +157,15 @@ class ExportRunner:
             self._drained.add(quarter_id)
             while (event := self._events[quarter_id].get()) is not None:
                 on_event(event)
-        history, present = (
+        history, present, finished = (
             [
                 request_id
-                for export in exports
-                if export.quarter_id == quarter_id
-                for request_id in self._results[export.request_id].result()
+                for known, quarter in quarters.items()
+                if quarter == quarter_id
+                for request_id in self._results[known].result()
             ]
-            for exports in (self.plan.recovered, self.plan.exports)
+            for quarters in (_quarters(self.plan.recovered), _quarters(self.plan.exports), self.plan.finished)
         )
-        finished = [
-            request_id
-            for known, quarter in self.plan.finished.items()
-            if quarter == quarter_id
-            for request_id in self._results[known].result()
-        ]
         return (finished + present) or history
 
     def _run(self) -> None:
@@ -193,16 +186,12 @@ class ExportRunner:
                 beyond = beyond_quota(self.plan, limits)
                 await asyncio.gather(
                     *(
-                        self._finish(export.request_id, export.quarter_id, partial(self._export_and_land, export))
-                        for export in self.plan.recovered
-                    ),
-                    *(
                         self._finish(
                             export.request_id,
                             export.quarter_id,
                             partial(self._export_one, export, limits if export.request_id in beyond else None),
                         )
-                        for export in self.plan.exports
+                        for export in (*self.plan.recovered, *self.plan.exports)
                     ),
                     *(
                         self._finish(request_id, quarter_id, partial(self._complement, request_id))
@@ -249,8 +238,8 @@ class ExportRunner:
         if exhausted is not None:
             await self._fail(export, _quota_exhausted(exhausted))
             return await self._complement(export.request_id)
-        (request_id,) = await self._export_and_land(export)
-        return await self._complement(request_id)
+        request_id = await self._export_and_land(export)
+        return [request_id] if export.is_history else await self._complement(request_id)
 
     async def _complement(self, request_id: str) -> list[str]:
         """Bring without a job what an export did not: refused types, the current quarter beyond the quota.
@@ -299,8 +288,8 @@ class ExportRunner:
             await asyncio.to_thread(self._record.note_current_call, self._clock.now(), has_it=True)
         return export.request_id
 
-    async def _export_and_land(self, export: Export) -> list[str]:
-        """Export and land; returns the request id of the last attempt, alone.
+    async def _export_and_land(self, export: Export) -> str:
+        """Export and land; returns the request id of the last attempt.
 
         A lost job is re-queued up to `CLARI_MAX_REQUEUES` times, once more if it was an earlier run's. One that is only
         wanted for the history is never re-queued.
@@ -313,19 +302,19 @@ class ExportRunner:
             except JobLost as error:
                 await self._fail(export, error)
                 if not retries_left or export.is_history:
-                    return [export.request_id]
+                    return export.request_id
                 retries_left -= 1
                 export = export.next_attempt()
                 await self._emit_for(export, Requeued, attempt=export.attempt, error=str(error))
             except ClariError as error:
                 await self._fail(export, error)
-                return [export.request_id]
+                return export.request_id
             except UNFORESEEN as error:
                 message = f"{export.label}: Clari's answer cannot be used ({unforeseen(error)})"
                 await self._fail(export, UnexpectedAnswer(message))
-                return [export.request_id]
+                return export.request_id
             else:
-                return [export.request_id]
+                return export.request_id
 
     async def _land(self, export: Export, job_id: str, fetch: Callable[..., Awaitable[Download]]) -> None:
         """Land the document that `fetch` downloads, given a writer and `max_bytes`."""
@@ -429,6 +418,11 @@ def exporting(
         runner = ExportRunner(context, run_id=run_id, plan=work, record=record, clock=clock, retry=retry)
         stack.enter_context(context.stop.stops(runner))
         yield stack.enter_context(runner)
+
+
+def _quarters(exports: Iterable[Export]) -> dict[str, str]:
+    """The quarters of exports, by request id."""
+    return {export.request_id: export.quarter_id for export in exports}
 
 
 def _quota_exhausted(limits: Limits) -> QuotaExhausted:

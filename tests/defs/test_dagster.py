@@ -25,6 +25,7 @@ from clari_pipeline.defs.graph import build
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.store.mart_registry import MARTS
 from tests.helpers.house import House, document, entry
+from tests.helpers.daemon import Daemon
 from tests.helpers.listeners import free_port
 from tests.helpers.terminal import BEFORE, CURRENT, Terminal
 
@@ -219,6 +220,35 @@ def test_what_an_upgrade_has_rebuilt_is_said_once(terminal: Terminal) -> None:
         for times in (1, 0):
             lines = [line for line in run("sync", "--last", "1").err.splitlines() if "were rebuilt once" in line]
             assert [line.endswith("(docs/runbook.md#weekly_marts_rebuilt)") for line in lines] == [True] * times
+
+
+def test_the_hourly_schedule_brings_the_newest_week_without_a_job(
+    terminal: Terminal, sandbox: Sandbox, dagster_home: Path
+) -> None:
+    """It is stopped until somebody turns it on; its run asks for no export, and fails where there is no such call."""
+    terminal.begin_after("sync", "--last", "1")
+    definitions = build(read_settings())
+    schedule = definitions.resolve_schedule_def("hourly_current_schedule")
+    assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
+    with instance_of(terminal) as instance:
+        context = dg.build_schedule_context(
+            instance=instance,
+            scheduled_execution_time=datetime.now(UTC),
+            repository_def=definitions.get_repository_def(),
+        )
+        (request,) = schedule.evaluate_tick(context).run_requests or ()
+        assert request.partition_key == str(CURRENT)
+        daemon = Daemon(instance, {})
+        sandbox.requests.clear()
+        assert daemon.sync(request.partition_key, tags=request.tags)
+        assert {one.method for one in sandbox.requests} == {"GET"}
+        assert terminal.query("select source, state from clari.export_job order by exported_at") == [
+            ("EXPORT", "LOADED"),
+            ("CURRENT", "LOADED"),
+        ]
+        terminal.execute("update clari.current_call set has_it = false")
+        assert not daemon.sync(request.partition_key, tags=request.tags, may_fail=True)
+    assert terminal.with_dagster("sync", "--current").code == 2
 
 
 _MARTS = {

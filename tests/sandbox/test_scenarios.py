@@ -273,6 +273,29 @@ def test_refused_types_are_named_or_not_and_the_others_can_be_exported(open_sand
         assert caller.document(typesToExport=ALL_TYPES[:4])["entries"]
 
 
+def test_the_newest_week_comes_without_a_job_where_the_organisation_has_the_call(open_sandbox):
+    """Of types that exports refuse, too, and without an export left; the current quarter where another is unknown."""
+    caller = open_sandbox("type_refused", people=2, monthly_quota=0)
+
+    def ask(**query):
+        return caller.http.get("/forecast/total_new", params={"typesToExport": ["crm_closed", "quota"]} | query)
+
+    for period in (CURRENT, NEWEST_PAST):
+        document = ask(timePeriod=period).json()
+        assert [one["timePeriodId"] for one in document["timePeriods"]] == [period]
+        assert len({entry["timeFrameId"] for entry in document["entries"]}) == len(document["timeFrames"]) == 1
+        assert any("crmClosed" in entry for entry in document["entries"])
+    assert ask(timePeriod="2031_Q1").json()["timePeriods"] == ask(timePeriod=CURRENT).json()["timePeriods"]
+    assert ask(typesToExport="all").status_code == 400
+    assert caller.http.get("/forecast/nonesuch").json()["code"] == "no_such_forecast_config"
+    caller.sandbox.serve_current("total_new", CURRENT, b"{}")
+    assert ask(timePeriod=CURRENT).content == b"{}"
+    assert caller.sandbox.jobs == ()
+    caller.sandbox.scenario = "no_current_call"
+    for answer in (ask(timePeriod=CURRENT), caller.http.get("/forecast/types")):
+        assert (answer.status_code, answer.json()["message"]) == (404, "no Route matched with those values")
+
+
 def test_the_current_quarters_job_fails_and_results_expire_once(open_sandbox):
     caller = open_sandbox("failed", people=2)
     job_id = caller.submit().json()["jobId"]

@@ -236,8 +236,8 @@ MUTATIONS: dict[str, tuple[str, str, str, Labelled]] = {
     ),
     "other types are no matter": (
         _SWING,
-        "or now.types_to_export is distinct from before.types_to_export",
-        "",
+        "then now.types_to_export is distinct from before.types_to_export",
+        "then false",
         lambda chance: histories.excused(chance, "types"),
     ),
     "a restated quarter swings": (

@@ -24,8 +24,8 @@ from clari_pipeline.defs.automation import daily_sync_schedule
 from clari_pipeline.defs.graph import build
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.store.mart_registry import MARTS
-from tests.helpers.house import House, document, entry
 from tests.helpers.daemon import Daemon
+from tests.helpers.house import House, document, entry
 from tests.helpers.listeners import free_port
 from tests.helpers.terminal import BEFORE, CURRENT, Terminal
 

@@ -135,6 +135,9 @@ def _staged_tables() -> LiteralString:
             time_period_id varchar, time_frame_id varchar, start_date date, end_date date
         );
         create temp table stage_shown_week (time_period_id varchar, time_frame_id varchar);
+        create temp table stage_contract (
+            shape varchar, path varchar, kind varchar, is_always boolean, is_known boolean
+        );
     """
     lists = ("user", "field", "time_period", "week", "time_frame")
     text += "".join(f"create temp table kept_stage_{name} as select * from stage_{name};" for name in lists)

@@ -50,7 +50,7 @@ def test_it_comes_whole_whatever_is_in_its_way(sandbox):
 @pytest.mark.parametrize(
     ("fault", "error"),
     [(NO_ROUTE, None), ("403", None), ("404", NotFound), ("401", AuthFailed), ("400", BadRequest)],
-    ids=str,
+    ids=["no route", "403", "404", "401", "400"],
 )
 def test_the_gateways_404_and_a_403_alone_say_that_there_is_no_such_call(sandbox, fault, error):
     sandbox.fail_next("current", [fault, fault])

@@ -57,8 +57,11 @@ endef
 demo: .venv/installed-demo
 	@echo; echo "First sync: five quarters of an invented company"
 	@$(BIN)/clari-pipeline sync --sandbox
+	@$(BIN)/clari-pipeline sandbox --screen data/sandbox/inbox/managers.csv >/dev/null
 	@echo; echo "Second sync: the same company a moment later, some calls have moved"
 	@$(BIN)/clari-pipeline sync --sandbox --scenario swings
+	@echo; echo "A CSV that a manager exported from Clari's screen between the two, dropped into a folder"
+	@$(BIN)/clari-pipeline replay --sandbox --inbox data/sandbox/inbox --forecast total_new
 	@echo; echo "Board: one page to look at, without a network"
 	@$(BIN)/clari-pipeline board --sandbox
 	@echo

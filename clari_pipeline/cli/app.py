@@ -35,6 +35,7 @@ app = typer.Typer(
 
 app.add_typer(alerts.app, name="alerts")
 
+OfSandbox = Annotated[bool, typer.Option("--sandbox", help="Of the sandbox's warehouse.")]
 Periods = Annotated[list[str] | None, typer.Option("--period", help="A fiscal quarter such as 2026_Q4; repeatable.")]
 Forecasts = Annotated[
     list[str] | None, typer.Option("--forecast", help="A forecast id, instead of CLARI_FORECAST_IDS; repeatable.")
@@ -129,11 +130,12 @@ def replay(
             " CLARI_ORG_TIMEZONE; else the file's modification time.",
         ),
     ] = None,
+    sandbox: OfSandbox = False,
     as_json: AsJson = False,
 ) -> None:
     """Merge landed documents again, in the order in which they were exported. Clari is not called."""
     quarters = [Quarter.parse(text) for text in period or []]
-    settings = read_settings()
+    settings = _settings_of(sandbox=sandbox)
     if inbox is not None:
         if document is not None or exported_at is not None:
             raise UsageError(
@@ -203,16 +205,20 @@ def status(as_json: AsJson = False) -> None:
 @app.command(epilog="Example: clari-pipeline board --open")
 def board(
     is_opened: Annotated[bool, typer.Option("--open", help="Show it in the browser, too.")] = False,
-    sandbox: Annotated[bool, typer.Option("--sandbox", help="Of the sandbox's warehouse.")] = False,
+    sandbox: OfSandbox = False,
 ) -> None:
     """Write the revenue board, one HTML file that needs no network, and print its path. Clari is not called."""
     from clari_pipeline.board import show  # noqa: PLC0415 - what it is made with takes a moment
+
+    raise typer.Exit(show(_settings_of(sandbox=sandbox), is_opened=is_opened))
+
+
+def _settings_of(*, sandbox: bool) -> Settings:
+    """The settings, or those of the sandbox's warehouse."""
     from clari_pipeline.cli import commands  # noqa: PLC0415
 
     settings = read_settings()
-    if sandbox:
-        settings = settings.model_copy(update=commands.of_sandbox(settings))
-    raise typer.Exit(show(settings, is_opened=is_opened))
+    return settings.model_copy(update=commands.of_sandbox(settings)) if sandbox else settings
 
 
 @app.command(epilog="Example: clari-pipeline as-of 2026-10-31T09:00 --period 2026_Q4 --format csv --output then.csv")

@@ -90,7 +90,7 @@ class Quarter:
         for index in range(self._first_month_index, self._first_month_index + 3):
             start, end = _month_start(index), _month_start(index + 1) - timedelta(days=1)
             label = f"{MONTHS[start.month - 1]} FY {self.year}"
-            name = f"{self.year}_M{start.month:02}"
+            name = f"{self.year}_M{start.month}"
             periods.append(Period(name, "MONTH", label, str(self.year), start, end, f"0269Z{index:010}"))
         return periods
 

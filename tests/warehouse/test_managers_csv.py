@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from clari_pipeline.config.rules import read_rules
+from clari_pipeline.core.periods import Quarter
 from tests.helpers.csv_lines import csv_line, csv_of
 from tests.helpers.each_case import try_each
 from tests.helpers.forecast import Forecast, broken
-from tests.helpers.house import House, document, entry, moment, person
+from tests.helpers.house import QUARTER, House, document, entry, moment, person
 
 NEW, OLD = "Churn & Downsell Flash", "Churn/Downsell Flash"
 ONE_FIELD = f'[[field]]\nname = "{NEW}"\nalso = ["{OLD}"]\n'
@@ -51,6 +52,30 @@ def test_a_managers_csv_is_merged_as_it_stands(forecast: Forecast) -> None:
     assert found == {
         "Churn": (Decimal(-2400000), False, True, None),
         "Commit": (Decimal(1200000), False, True, None),
+    }
+
+
+def test_a_managers_team_says_nothing_of_the_others(forecast: Forecast, tmp_path: Path) -> None:
+    """They stay, the top stays the top, and the next export is compared with the export before the file."""
+    people = {"boss": "CRO,", "ann": "VP,CRO", "bob": "AE,VP"}
+
+    def of(*names: str, call: int) -> bytes:
+        return csv_of(*(line(call, name=name, email=name, roles=people[name]) for name in names))
+
+    forecast.bring(of("boss", "ann", "bob", call=100), moment(11, 5))
+    file = tmp_path / "ann.csv"
+    file.write_bytes(of("ann", "bob", call=105))
+    with forecast.house.context.landing.arriving(file) as arriving:
+        asked = {"forecast_id": forecast.name, "quarter": Quarter.parse(QUARTER), "exported_at": moment(11, 6)}
+        outcome = forecast.house.outcome(forecast.house.replay_document(arriving, **asked, run_id="run"))
+    assert "totals_have_one_top" not in broken(outcome)
+    assert (outcome.export.scope_id, outcome.export.rows_disappeared) == ("part:ann", 0)
+    found = forecast.by("user_id", "forecast_vs_quota", "forecast_value", "is_top", "in_latest_export")
+    assert found == {"boss": (100, True, True), "ann": (105, False, True), "bob": (105, False, True)}
+    forecast.bring(of("boss", "ann", "bob", call=130), moment(11, 7))
+    swings = forecast.house.rows("from clari.forecast_swing where is_swing and baseline = 'sync'")
+    assert {(one["user_id"], one["previous_value"], one["reason"]) for one in swings} == {
+        (name, 100, "above_threshold") for name in people
     }
 
 

@@ -1,4 +1,4 @@
--- version: 3, words: 3-47af5bbe
+-- version: 4, words: 4-6e3776c9
 create table if not exists clari.export_job (
     request_id varchar primary key,
     job_id varchar unique,

@@ -208,10 +208,12 @@ def replay_inbox(settings: Settings, folder: Path, *, forecast_id: str, quarter:
     from clari_pipeline.sync.inbox import Inbox  # noqa: PLC0415
     from clari_pipeline.sync.products.replaying import ReplayedProducts  # noqa: PLC0415
 
-    def merge(context: Context, run_id: str) -> tuple[Replayed, ReplayedProducts]:
-        return Inbox(context, forecast_id, quarter, run_id).take(folder), ReplayedProducts()
-
-    return _replay(settings, merge, as_json=as_json, is_inbox=True)
+    return _replay(
+        settings,
+        lambda context, run_id: (Inbox(context, forecast_id, quarter, run_id).take(folder), ReplayedProducts()),
+        as_json=as_json,
+        is_inbox=True,
+    )
 
 
 def _replay(

@@ -118,6 +118,7 @@ def sync(
     try:
         request = SyncRequest(
             run_id=run_id,
+            current=context.current_quarter(),
             quarters=(quarters or context.current_quarters(1 if is_current else last))
             if settings.brings_forecasts
             else (),

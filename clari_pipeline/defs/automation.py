@@ -9,6 +9,7 @@ import dagster as dg
 
 from clari_pipeline.alerts.raising import Alerts
 from clari_pipeline.config.settings import Settings, read_settings
+from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.core.runbook import AlertKind, Problem
 from clari_pipeline.defs.assets import READ_COPY, RETENTION, TABLES, key
 from clari_pipeline.defs.problems import log_warnings
@@ -61,11 +62,17 @@ def jobs(settings: Settings, *, board_follows: bool) -> tuple[Any, Any, Any]:
     return sync_quarter, refresh_marts, apply_retention
 
 
+def _known_calendar(settings: Settings) -> FiscalCalendar:
+    """The calendar that the warehouse knows; that of the settings alone while it cannot be read: no tick is missed."""
+    with suppress(WarehouseError):
+        return Context.of(settings).fiscal_calendar()
+    return settings.calendar
+
+
 def daily_sync_schedule(sync_quarter: Any, settings: Settings) -> dg.ScheduleDefinition:
     """A run for the current quarter and each before it, at `CLARI_SYNC_CRON` in `CLARI_TIMEZONE`.
 
-    The current quarter is that of the organisation's day (`CLARI_ORG_TIMEZONE`), by the quarters' days that the
-    warehouse knows, or by the settings alone while it cannot be read: no sync is left out for that.
+    The current quarter is that of the organisation's day (`CLARI_ORG_TIMEZONE`).
     """
 
     @dg.schedule(
@@ -79,9 +86,7 @@ def daily_sync_schedule(sync_quarter: Any, settings: Settings) -> dg.ScheduleDef
         if not settings.brings_forecasts:
             yield dg.SkipReason("forecast is not in CLARI_PRODUCTS: daily_products_schedule brings what is")
             return
-        calendar = settings.calendar
-        with suppress(WarehouseError):
-            calendar = Context.of(settings).fiscal_calendar()
+        calendar = _known_calendar(settings)
         today = calendar.day_of(context.scheduled_execution_time)
         stamp = context.scheduled_execution_time.astimezone(UTC).isoformat()
         for quarter in calendar.around(today, before=settings.historical_periods, after=settings.future_periods):
@@ -105,7 +110,8 @@ def hourly_current_schedule(sync_quarter: Any, settings: Settings) -> dg.Schedul
     def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         if not settings.brings_forecasts:
             return dg.SkipReason("forecast is not in CLARI_PRODUCTS")
-        quarter = settings.calendar.quarter_of(settings.calendar.day_of(context.scheduled_execution_time))
+        calendar = _known_calendar(settings)
+        quarter = calendar.quarter_of(calendar.day_of(context.scheduled_execution_time))
         stamp = context.scheduled_execution_time.astimezone(UTC).isoformat()
         return dg.RunRequest(
             run_key=f"{stamp} {quarter} current", partition_key=str(quarter), tags={IS_CURRENT: "true"}

@@ -45,7 +45,14 @@ class ExportsOfThisRun:
         forecasts = self._sync.settings.required_forecasts()
         quarters = [Quarter.parse(quarter_id)]
         runner = self._stack.enter_context(
-            exporting(self._sync, self.run_id, quarters, forecasts, is_current=self._is_current)
+            exporting(
+                self._sync,
+                self.run_id,
+                quarters,
+                forecasts,
+                is_current=self._is_current,
+                current=self._sync.current_quarter(),
+            )
         )
         Alerts(self._sync).raise_killed(runner.plan.killed, run_id=self.run_id)
         return runner.wait_for_quarter(quarter_id, observe)

@@ -127,6 +127,10 @@ class Context:
         """Today's date in the organisation's time zone."""
         return self.calendar.day_of(self.now())
 
+    def current_quarter(self) -> Quarter:
+        """The quarter that contains today. Opens a session, as `fiscal_calendar` does."""
+        return self.fiscal_calendar().quarter_of(self.today())
+
     def current_quarters(self, last: int | None = None) -> list[Quarter]:
         """The current quarter, with those before and after it that the settings name, or with `last` - 1 before it.
 

@@ -77,6 +77,7 @@ class ExportRunner:
         run_id: str,
         plan: Plan,
         record: Recorder,
+        current: Quarter | None = None,
         landing: Landing | None = None,
         clock: Clock | None = None,
         retry: Retry | None = None,
@@ -88,7 +89,7 @@ class ExportRunner:
         self.run_id = run_id
         self.plan = plan
         self._hooks = context.hooks
-        self._current_quarter = str(context.calendar.quarter_of(context.today()))
+        self._current_quarter = str(current)
         self._clock = clock or Clock()
         self._record = record
         self._client = clari_client(settings, replace(retry or Retry(), longest_s=settings.export_timeout_s))
@@ -391,14 +392,16 @@ def exporting(
     *,
     everywhere: bool = False,
     is_current: bool = False,
+    current: Quarter | None = None,
     clock: Clock | None = None,
     retry: Retry | None = None,
 ) -> Iterator[ExportRunner]:
     """Plan and run the exports of these quarters, resuming those that orphaned runs left of them.
 
     With `everywhere`, exports that such runs left of other quarters are resumed, too. While the context is open, the
-    run holds its lock. With `is_current` the newest weeks are read without jobs, and nothing is resumed. Raises
-    `SettingsError` where there is no key, `CurrentCallMissing` where the call without a job is known not to be there.
+    run holds its lock. With `is_current` the newest weeks are read without jobs, and nothing is resumed. `current` is
+    the quarter whose newest week is read without a job once the quota is used up. Raises `SettingsError` where there is
+    no key, `CurrentCallMissing` where the call without a job is known not to be there.
     """
     context.settings.required_key()
     fresh = plan(context.settings, quarters, forecasts, is_current=is_current)
@@ -415,7 +418,9 @@ def exporting(
                 context.warehouse, context.runs, fresh, run_id=run_id, now=context.now(), everywhere=everywhere
             )
         record = Recorder(context.warehouse, run_id)
-        runner = ExportRunner(context, run_id=run_id, plan=work, record=record, clock=clock, retry=retry)
+        runner = ExportRunner(
+            context, run_id=run_id, plan=work, record=record, current=current, clock=clock, retry=retry
+        )
         stack.enter_context(context.stop.stops(runner))
         yield stack.enter_context(runner)
 

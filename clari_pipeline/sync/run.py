@@ -26,10 +26,12 @@ from clari_pipeline.sync.publishing import Published, publish
 class SyncRequest:
     """What one sync exports: the forecasts of these quarters, then these products, under one run id.
 
-    `is_current`: the newest week of each quarter alone, without export jobs. `tags` are set on its Dagster runs.
+    `current` is the quarter that contains today. `is_current`: the newest week of each quarter alone, without export
+    jobs. `tags` are set on its Dagster runs.
     """
 
     run_id: str
+    current: Quarter
     quarters: Sequence[Quarter] = ()
     forecasts: Sequence[str] = ()
     products: Sequence[str] = ()
@@ -116,8 +118,7 @@ def run_sync(
     that cannot be written, `KeyboardInterrupt`.
     """
     with_forecasts = bool(request.quarters)
-    current = context.fiscal_calendar().quarter_of(context.today())
-    quarters = by_urgency(request.quarters, current=current)
+    quarters = by_urgency(request.quarters, current=request.current)
     failures: list[Problem] = []
     warnings: list[Problem] = []
     products: list[ProductResult] = []
@@ -132,6 +133,7 @@ def run_sync(
             request.forecasts,
             everywhere=with_forecasts,
             is_current=request.is_current,
+            current=request.current,
         ) as runner,
     ):
         on_plan(runner.plan, len(request.products))

@@ -9,6 +9,7 @@ import dagster as dg
 
 from clari_pipeline.alerts.raising import Alerts
 from clari_pipeline.config.settings import Settings, read_settings
+from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.core.runbook import AlertKind, Problem
 from clari_pipeline.defs.assets import READ_COPY, RETENTION, TABLES, key
 from clari_pipeline.defs.problems import log_warnings
@@ -79,9 +80,7 @@ def daily_sync_schedule(sync_quarter: Any, settings: Settings) -> dg.ScheduleDef
         if not settings.brings_forecasts:
             yield dg.SkipReason("forecast is not in CLARI_PRODUCTS: daily_products_schedule brings what is")
             return
-        calendar = settings.calendar
-        with suppress(WarehouseError):
-            calendar = Context.of(settings).fiscal_calendar()
+        calendar = _fiscal_calendar(settings)
         today = calendar.day_of(context.scheduled_execution_time)
         stamp = context.scheduled_execution_time.astimezone(UTC).isoformat()
         for quarter in calendar.around(today, before=settings.historical_periods, after=settings.future_periods):
@@ -105,13 +104,21 @@ def hourly_current_schedule(sync_quarter: Any, settings: Settings) -> dg.Schedul
     def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         if not settings.brings_forecasts:
             return dg.SkipReason("forecast is not in CLARI_PRODUCTS")
-        quarter = settings.calendar.quarter_of(settings.calendar.day_of(context.scheduled_execution_time))
+        calendar = _fiscal_calendar(settings)
+        quarter = calendar.quarter_of(calendar.day_of(context.scheduled_execution_time))
         stamp = context.scheduled_execution_time.astimezone(UTC).isoformat()
         return dg.RunRequest(
             run_key=f"{stamp} {quarter} current", partition_key=str(quarter), tags={IS_CURRENT: "true"}
         )
 
     return schedule
+
+
+def _fiscal_calendar(settings: Settings) -> FiscalCalendar:
+    """The calendar with the quarters' days that the warehouse knows; that of the settings while it cannot be read."""
+    with suppress(WarehouseError):
+        return Context.of(settings).fiscal_calendar()
+    return settings.calendar
 
 
 def monthly_retention_schedule(apply_retention: Any, settings: Settings) -> dg.ScheduleDefinition:

@@ -88,7 +88,7 @@ class ExportRunner:
         self.run_id = run_id
         self.plan = plan
         self._hooks = context.hooks
-        self._current_quarter = str(context.calendar.quarter_of(context.today()))
+        self._current_quarters = context.current_quarters
         self._clock = clock or Clock()
         self._record = record
         self._client = clari_client(settings, replace(retry or Retry(), longest_s=settings.export_timeout_s))
@@ -251,8 +251,9 @@ class ExportRunner:
             return [request_id]
         asked = request_of(row)
         types: tuple[str, ...] = ()
-        if row.error_kind == QuotaExhausted.__name__ and row.time_period_id == self._current_quarter:
-            types = asked.types
+        if row.error_kind == QuotaExhausted.__name__:
+            (current,) = await asyncio.to_thread(self._current_quarters, 1)
+            types = asked.types if row.time_period_id == str(current) else ()
         elif row.landing_path is not None:
             types = tuple(filter(None, (row.types_refused or "").split(",")))
         if not types or not await self._has_current_call(asked.without_job(types)):

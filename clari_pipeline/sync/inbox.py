@@ -114,7 +114,7 @@ class Inbox:
 
     def _quarter_of(self, path: Path) -> Quarter:
         """The one quarter whose periods the document holds, else that of the caller. Raises `_NotTaken`, `OSError`."""
-        calendar = self._context.calendar
+        calendar = self._context.fiscal_calendar()
         try:
             with path.open("rb") as stream:
                 document = read_document(stream, calendar, lambda _: None, asked=self._quarter)

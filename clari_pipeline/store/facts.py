@@ -1,8 +1,8 @@
 """What the gate judges: counts and offending rows of the staged document, and its differences from earlier exports."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from datetime import date, datetime
+from dataclasses import asdict, dataclass, replace
+from datetime import date, datetime, timedelta
 
 from clari_pipeline.documents import matching
 from clari_pipeline.store.ledger_rows import ExportRow
@@ -204,9 +204,10 @@ def tops(session: Session) -> list[Top]:
 def part_shown(session: Session, export: ExportRow) -> str | None:
     """User id of whoever is at the top of the staged document, if it shows a part of the organisation, as a manager's.
 
-    It does if nobody in it is who exports had shown at the top by its `exported_at`. None if it shows the whole.
+    It does if nobody in it is who exports had shown at the top before its `exported_at`. None if it shows the whole.
+    Its own row of the ledger, which is there when its quarter is rebuilt, has no say in that.
     """
-    tops_known(session, export)
+    tops_known(session, replace(export, exported_at=export.as_of - timedelta(microseconds=1)))
     found: str | None = row(session, "quality/part_shown")["shown_from"]
     return found
 

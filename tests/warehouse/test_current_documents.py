@@ -58,6 +58,14 @@ def test_a_row_disappears_only_where_the_call_could_have_shown_it(forecast: Fore
     assert {key for key, is_shown in shown.items() if not is_shown} == {(who, "W02") for who in ("bob", "cy", "dee")}
 
 
+def test_nothing_of_what_exports_refuse_is_no_failure(forecast: Forecast) -> None:
+    """A quarter may have no closed-won yet. Calls that are missing altogether are another matter."""
+    forecast.bring(document(entry(call=100)), moment(10, 20), types=EXPORTED)
+    assert not bring_now(forecast, now(), moment(10, 20, 1), types=CRM).is_failure
+    assert bring_now(forecast, now(), moment(10, 20, 2)).is_failure
+    assert forecast.row("forecast_entry")["in_latest_export"]
+
+
 def test_figures_of_the_crm_alone_are_no_baseline_and_swing_nothing(forecast: Forecast) -> None:
     """Whether they come after an export or as of its very moment; the newest comparison keeps all of its rows."""
     at = moment(10, 2)

@@ -204,12 +204,15 @@ def tops(session: Session) -> list[Top]:
 def part_shown(session: Session, export: ExportRow) -> str | None:
     """User id of whoever is at the top of the staged document, if it shows a part of the organisation, as a manager's.
 
-    It does if nobody in it is who exports had shown at the top before its `exported_at`. None if it shows the whole.
-    Its own row of the ledger, which is there when its quarter is rebuilt, has no say in that.
+    It does if nobody in it is who exports had shown at the top by its `exported_at`, or before: when its quarter is
+    rebuilt, its own row in the ledger is one of these exports. None if it shows the whole.
     """
-    tops_known(session, replace(export, exported_at=export.as_of - timedelta(microseconds=1)))
-    found: str | None = row(session, "quality/part_shown")["shown_from"]
-    return found
+    for moment in (export.as_of, export.as_of - timedelta(microseconds=1)):
+        tops_known(session, replace(export, exported_at=moment))
+        found: str | None = row(session, "quality/part_shown")["shown_from"]
+        if found is not None:
+            return found
+    return None
 
 
 def tops_known(session: Session, export: ExportRow) -> list[Top]:

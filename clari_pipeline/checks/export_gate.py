@@ -226,7 +226,9 @@ class Verdict:
 
     @property
     def is_excused(self) -> bool:
-        """Whether it failed, and is a warning only because the quarter is in its first days."""
+        """Whether it failed, and is a warning only because the quarter is in its first days, or there is nothing yet of
+        what exports refuse.
+        """
         return not self.passed and self.severity == "WARN" and self.check_name in EXCUSED_IN_GRACE
 
     @property

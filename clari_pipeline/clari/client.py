@@ -254,7 +254,8 @@ class ClariClient:
     async def has_current_call(self, request: ExportRequest) -> bool:
         """Whether the organisation has the call that `current_forecast` makes, by its answer to this request.
 
-        The document itself is not read. Raises `ClariError` for any answer that tells nothing.
+        The document itself is not read. A refusal of types is an answer of the call: it is there. Raises `ClariError`
+        for any answer that tells nothing.
         """
         call = f"forecast {request.forecast_id} {request.time_period} without a job"
 
@@ -267,6 +268,8 @@ class ClariClient:
 
         try:
             await self._repeated(call, is_passing, once)
+        except errors.TypeNotSupported:
+            return True
         except (errors.NotFound, errors.AuthFailed) as error:
             if errors.no_current_call(error) is None:
                 raise

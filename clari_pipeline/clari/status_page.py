@@ -57,7 +57,7 @@ async def read_status_page(address: str) -> list[Trouble]:
         found = json.loads(content)
     except TimeoutError:
         raise StatusPageUnreadable(f"no answer within {_PATIENCE_S} seconds") from None
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise StatusPageUnreadable(one_line(error) or type(error).__name__) from None
     except (ValueError, RecursionError):
         raise StatusPageUnreadable("the answer is no JSON") from None

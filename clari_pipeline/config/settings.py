@@ -170,7 +170,11 @@ class Settings(BaseSettings):
     @classmethod
     def _page(cls, address: str | None) -> str | None:
         parts = urlsplit(address or "https://none")
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.password:
+        try:
+            is_address = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # of a port that is none
+            is_address = False
+        if not is_address or parts.username or parts.password:
             raise ValueError("write an address such as https://clari.statuspage.io/api/v2/summary.json")
         return address
 

@@ -19,6 +19,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from clari_pipeline.store import marts
+from clari_pipeline.store.ledger_rows import PART
 from clari_pipeline.store.mart_registry import MARTS
 from clari_pipeline.store.marts import CallRules, NewestExport
 from clari_pipeline.warehouse.session import Session, row, rows, rows_as, run
@@ -193,7 +194,11 @@ def _refresh_quarter(
         rows_as(_BegunWeek, session, "marts/quarter_weeks", today=today),
         rules,
         [export["exported_at"] for export in found],
-        [export["exported_at"] for export in found if export["include_historical"]],
+        [
+            export["exported_at"]
+            for export in found
+            if export["include_historical"] and not (export["scope_id"] or "").startswith(PART)
+        ],
     )
     days = rows(session, "marts/quarter_days", quarter_id=quarter.quarter_id)
     numbers = rows(session, "marts/week_numbers")
@@ -318,7 +323,7 @@ def _weeks(
     shows the week, by its history: a schedule behind the close makes it. Else it is the week's end, but not after the
     newest export and not before the first; where no export was made in the week, that of the newest before. Weeks that
     had ended before the first export are as of the first with history. `exports` are the moments of the loaded exports
-    in order, `with_history` those of the exports that show all weeks.
+    in order, `with_history` those of the exports that show all weeks, of more than a part of the organisation.
     """
     shared = [
         (week_id, start, end, [one.time_period_id for one in found])

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+PART = "part:"
+"""Before the user id of whoever is at the top of a file that shows a part of the organisation, in place of a scope."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerRow:

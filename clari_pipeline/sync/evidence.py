@@ -59,9 +59,11 @@ def of_document(
     elsewhere = {period.time_period_id for period in outside}
     astray = [week for week in found.weeks_astray if week.time_period_id not in elsewhere]
     contradictions = contradictions_of(quarter, found.periods, found.weeks_span, calendar)
+    # Of what exports refuse there may be nothing yet, as in a quarter to come: the export itself has come.
+    is_of_nothing = export.is_current and "forecast" not in export.types and not document.entry_count
     return ExportFacts(
         request_id=export.request_id,
-        is_in_grace=begins <= today < begins + grace,
+        is_in_grace=is_of_nothing or begins <= today < begins + grace,
         is_current=quarter == calendar.quarter_of(today),
         facts={
             "reading_faults": 0,

@@ -252,8 +252,8 @@ class ExportRunner:
             return [request_id]
         asked = request_of(row)
         types: tuple[str, ...] = ()
-        if row.error_kind == QuotaExhausted.__name__ and row.time_period_id == self._current_quarter:
-            types = asked.types
+        if row.error_kind == QuotaExhausted.__name__:
+            types = asked.types if row.time_period_id == self._current_quarter else ()
         elif row.landing_path is not None:
             types = tuple(filter(None, (row.types_refused or "").split(",")))
         if not types or not await self._has_current_call(asked.without_job(types)):

@@ -13,7 +13,7 @@ from clari_pipeline.landing import LandedDocument, LandingError
 from clari_pipeline.store import facts, ledger, marts, merging
 from clari_pipeline.store.calendar import known_calendar
 from clari_pipeline.store.ledger import DocumentCounts, keep_verdicts
-from clari_pipeline.store.ledger_rows import ExportRow
+from clari_pipeline.store.ledger_rows import PART, ExportRow
 from clari_pipeline.sync import evidence, recognising
 from clari_pipeline.sync.contract_evidence import of_contract
 from clari_pipeline.sync.document_loader import DOCUMENT_ERRORS, DocumentLoader
@@ -30,10 +30,6 @@ _REQUEST = (
     "include_historical",
     "rows_truncated",
 )
-
-
-PART = "part:"
-"""Before the user id of whoever is at the top of a file that shows a part of the organisation, in place of a scope."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,8 +34,12 @@ where
         where listed.time_period_id = known.time_period_id and listed.time_frame_id = known.time_frame_id
     )
     and ($include_historical or shown_week.time_frame_id is not null)
-    -- A row whose every figure is of types that were not asked for could not have been shown.
-    and ({measure: ($has_* and known.* is not null) or} or coalesce({measure}) is null);
+    -- A row whose every figure is of types that were not asked for could not have been shown; nor one without figures,
+    -- by what brings without a job only what exports refuse.
+    and (
+        {measure: ($has_* and known.* is not null) or}
+        or (coalesce({measure}) is null and ($source = 'EXPORT' or $has_forecast_value))
+    );
 
 -- Grain: one row a period and export that present rows name of which the document says nothing: what it shows of the
 -- others that name it is to be kept apart from them.

@@ -6,7 +6,7 @@ import pytest
 
 from clari_pipeline.clari import AuthFailed, BadRequest, ClariError, NoCurrentCall, NotFound
 from clari_pipeline.clari.errors import ResultTooLarge
-from clari_pipeline.sandbox.answers import NO_ROUTE
+from clari_pipeline.sandbox.answers import NO_ROUTE, Fault, refusal
 from tests.clari.conftest import CURRENT, MIXED, Sink, call, request_for
 
 REQUEST = request_for().without_job(("quota", "crm_closed"))
@@ -64,3 +64,10 @@ def test_the_gateways_404_and_a_403_alone_say_that_there_is_no_such_call(sandbox
             use()
         assert not isinstance(raised.value, NoCurrentCall)
         assert isinstance(raised.value, ClariError)
+
+
+def test_a_refusal_of_types_is_an_answer_of_the_call(sandbox):
+    """An organisation may have the call, and not the types of the CRM [spec]."""
+    body = refusal(400, "type_not_supported", "Type crm_closed is not supported.", "fcw").body
+    sandbox.fail_next("current", [Fault("answer", 400, body=bytes(body))])
+    assert call(sandbox, lambda client: client.has_current_call(REQUEST))

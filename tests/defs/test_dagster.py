@@ -20,7 +20,7 @@ from clari_pipeline.config.settings import point_dagster_at, read_settings
 from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.core.project import project_file
 from clari_pipeline.defs.assets import READ_COPY
-from clari_pipeline.defs.automation import daily_sync_schedule
+from clari_pipeline.defs.automation import daily_sync_schedule, hourly_current_schedule
 from clari_pipeline.defs.graph import build
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.store.mart_registry import MARTS
@@ -181,6 +181,13 @@ def requests_of_a_tick(moment: datetime) -> list[str]:
     return [request.partition_key for request in requests]
 
 
+def current_of_a_tick(moment: datetime) -> str | None:
+    """The quarter whose newest week the hourly schedule asks for."""
+    with dg.build_schedule_context(scheduled_execution_time=moment) as context:
+        request: dg.RunRequest = hourly_current_schedule(dg.define_asset_job("sync_quarter"), read_settings())(context)
+    return request.partition_key
+
+
 def test_the_schedule_asks_for_each_quarter(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cron and time zone are the settings'. The organisation's day says which quarters, whatever zone the schedule's
     own clock is in: the new year begins in Sydney, and not yet in California.
@@ -209,6 +216,7 @@ def test_the_schedule_goes_by_the_quarters_that_the_warehouse_knows(
     quarter = {"timePeriodId": "2026_Q4", "type": "QUARTER", "startDate": "2026-09-27", "endDate": "2027-01-02"}
     house.bring(document(entry(call=1), periods=[quarter]), datetime(2026, 12, 1, tzinfo=UTC))
     assert requests_of_a_tick(tick) == ["2026_Q4"]
+    assert current_of_a_tick(tick) == "2026_Q4"
     (tmp_path / "warehouse.duckdb").write_text("x" * 999)
     assert requests_of_a_tick(tick) == ["2027_Q1"]
 

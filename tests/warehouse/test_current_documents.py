@@ -46,16 +46,24 @@ def test_a_row_disappears_only_where_the_call_could_have_shown_it(forecast: Fore
     """Of its own week, and of the types that it was asked for."""
     weeks = ("W01", "W02")
     people = [entry(who, week, call=100, closed=7) for who in ("ann", "bob") for week in weeks]
-    forecast.bring(document(*people, entry("cy", "W02", call=5)), moment(10, 9))
+    forecast.bring(document(*people, entry("cy", "W02", call=5), entry("dee", "W02")), moment(10, 9))
     bring_now(forecast, now(entry("ann", "W02", closed=8), people=[{"userId": "ann"}]), moment(10, 9, 7), types=CRM)
     shown = {(row["user_id"], row["time_frame_id"]): row["in_latest_export"] for row in forecast.rows("forecast_entry")}
-    # Bob's closed-won of W02 would have been shown; Cy has none, and W01 is not in the document.
+    # Bob's closed-won of W02 would have been shown; Cy has none, Dee no figure at all, and W01 is not in the document.
     assert {key for key, is_shown in shown.items() if not is_shown} == {("bob", "W02")}
     assert forecast.standing("ann")["crm_closed"] == 8
     assert forecast.standing("ann")["forecast_value"] == 100
     bring_now(forecast, now(entry("ann", "W02", call=100, closed=8)), moment(10, 9, 8))
     shown = {(row["user_id"], row["time_frame_id"]): row["in_latest_export"] for row in forecast.rows("forecast_entry")}
-    assert {key for key, is_shown in shown.items() if not is_shown} == {("bob", "W02"), ("cy", "W02")}
+    assert {key for key, is_shown in shown.items() if not is_shown} == {(who, "W02") for who in ("bob", "cy", "dee")}
+
+
+def test_nothing_of_what_exports_refuse_is_no_failure(forecast: Forecast) -> None:
+    """A quarter may have no closed-won yet. Calls that are missing altogether are another matter."""
+    forecast.bring(document(entry(call=100)), moment(10, 20), types=EXPORTED)
+    assert not bring_now(forecast, now(), moment(10, 20, 1), types=CRM).is_failure
+    assert bring_now(forecast, now(), moment(10, 20, 2)).is_failure
+    assert forecast.row("forecast_entry")["in_latest_export"]
 
 
 def test_figures_of_the_crm_alone_are_no_baseline_and_swing_nothing(forecast: Forecast) -> None:

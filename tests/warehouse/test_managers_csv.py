@@ -231,3 +231,35 @@ def test_a_field_is_one_however_its_documents_arrive_and_in_whichever_format(
     assert calls == dict.fromkeys((100, 110, 120), "fc_1")
     house.replay([], [])
     assert house.snapshot(*tables) == before
+
+
+@pytest.mark.parametrize("is_late", [False, True], ids=["in order", "the export late"])
+def test_a_managers_file_says_nothing_of_those_above_whenever_the_export_arrives(
+    forecast: Forecast, tmp_path: Path, *, is_late: bool
+) -> None:
+    """An export of the whole organisation that arrives after the file, and is older, has the quarter rebuilt."""
+    file = tmp_path / "team.csv"
+    file.write_bytes(csv_of(line("110", email="ann@example.com", roles="Rep,")))
+    people = [person("boss", role="CRO", parent=None), person("ann", role="rep", parent="CRO")]
+    shown = [entry(who, "W04", call=100) for who in ("boss", "ann")]
+    content = document(*shown, people=people, weeks={"W04": date(2026, 10, 22)})
+
+    def export() -> None:
+        forecast.bring(content, moment(10, 24), types=("forecast",))
+
+    if not is_late:
+        export()
+    with forecast.house.context.landing.arriving(file) as arriving:
+        forecast.house.replay_document(
+            arriving,
+            forecast_id=forecast.name,
+            quarter=Quarter.parse(QUARTER),
+            exported_at=moment(10, 25),
+            run_id="run",
+        )
+    if is_late:
+        export()
+    expected = {"boss": (Decimal(100), True), "ann": (Decimal(110), True)}
+    assert forecast.by("user_id", "forecast_entry", "forecast_value", "in_latest_export") == expected
+    forecast.house.replay([], [forecast.name])
+    assert forecast.by("user_id", "forecast_entry", "forecast_value", "in_latest_export") == expected

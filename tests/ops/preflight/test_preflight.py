@@ -151,6 +151,7 @@ BY_SETTINGS: list[Row] = [
     ("status_page_is_clear", "WARN", lambda one: one.set(CLARI_STATUS_URL=one.sandbox.base_url), "it answers 401"),
     ("status_page_is_clear", "WARN", settings(CLARI_STATUS_URL="http://127.0.0.1:9/"), "cannot be read"),
     ("status_page_is_clear", "FAIL", settings(CLARI_STATUS_URL="clari.com"), "write an address such as https://clari."),
+    ("status_page_is_clear", "FAIL", settings(CLARI_STATUS_URL="https://clari.com:99999/"), "write an address such as"),
     ("forecast_ids_are_set", "FAIL", settings(CLARI_FORECAST_IDS=""), "address of Clari's Forecast tab"),
     ("export_types_are_offered", "PASS", answers("types", {"types": list(EXPORT_TYPES)}), "Clari offers"),
     ("export_types_are_offered", "FAIL", answers("types", list(REQUIRED_TYPES)), "adjustment, crm_total"),

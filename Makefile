@@ -62,6 +62,8 @@ demo: .venv/installed-demo
 	@$(BIN)/clari-pipeline sync --sandbox --scenario swings
 	@echo; echo "A CSV that a manager exported from Clari's screen between the two, dropped into a folder"
 	@$(BIN)/clari-pipeline replay --sandbox --inbox data/sandbox/inbox --forecast total_new
+	@echo; echo "Today's newest week, without an export job and without the export quota"
+	@$(BIN)/clari-pipeline sync --sandbox --current
 	@echo; echo "Board: one page to look at, without a network"
 	@$(BIN)/clari-pipeline board --sandbox
 	@echo

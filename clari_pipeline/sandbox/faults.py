@@ -173,6 +173,18 @@ def _monthly(document: Document, _company: Company, order: Order) -> Document:
     )
 
 
+def _with_the_year(document: Document, _company: Company, order: Order) -> Document:
+    """The quota of the fiscal year stands beside the quarter's, and is 5 % more than four of them [community]."""
+    year = order.quarter.fiscal_year().id
+
+    def with_annual(entry: Entry) -> list[Entry]:
+        if entry.field_id != QUOTA.id:
+            return [entry]
+        return [entry, replace(entry, time_period_id=year, quota_value=_percent(entry.quota_value, 420))]
+
+    return replace(document, entries=chain.from_iterable(map(with_annual, document.entries)))
+
+
 def _shares_of_amounts(entry: Entry, percent: int) -> dict[str, Any]:
     return {name: _percent(getattr(entry, name), percent) for name in _AMOUNTS}
 
@@ -274,6 +286,7 @@ TABLE: Mapping[str, Scenario] = {
         'An amount that is no number: "12,5oo"', edit=_with_first({"forecast_value": "12,5oo"})
     ),
     "monthly": Scenario("The months of the quarter as periods", EVERY_QUARTER, _monthly),
+    "annual_quotas": Scenario("Quotas of the fiscal year beside the quarter's", EVERY_QUARTER, _with_the_year),
     "unordered": Scenario(
         "Lists in another order, and keys that nobody has heard of",
         EVERY_QUARTER,

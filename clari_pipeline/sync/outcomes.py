@@ -25,7 +25,8 @@ class Outcome:
 
         Types that neither an export nor the call without a job may bring are missing, and no failure.
         """
-        if self.export.is_current and self.export.error_kind == "TypeNotSupported":
+        is_of_calls = "forecast" in self.export.types
+        if self.export.is_current and self.export.error_kind == "TypeNotSupported" and not is_of_calls:
             return False
         match self.export.state:
             case "LOADED" | "RETIRED":

@@ -34,12 +34,10 @@ where
         where listed.time_period_id = known.time_period_id and listed.time_frame_id = known.time_frame_id
     )
     and ($include_historical or shown_week.time_frame_id is not null)
-    -- A row whose every figure is of types that were not asked for could not have been shown; nor one without figures,
-    -- by what brings without a job only what exports refuse.
-    and (
-        {measure: ($has_* and known.* is not null) or}
-        or (coalesce({measure}) is null and ($source = 'EXPORT' or $has_forecast_value))
-    );
+    -- What brings without a job only the types that exports refuse says nothing: the export beside it does.
+    and ($source = 'EXPORT' or $has_forecast_value)
+    -- A row whose every figure is of types that were not asked for could not have been shown.
+    and ({measure: ($has_* and known.* is not null) or} or coalesce({measure}) is null);
 
 -- Grain: one row a period and export that present rows name of which the document says nothing: what it shows of the
 -- others that name it is to be kept apart from them.

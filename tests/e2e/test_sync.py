@@ -158,6 +158,28 @@ def test_csv_holds_the_same_figures_as_json(terminal: Terminal, monkeypatch: pyt
     assert terminal.query(sql, warehouse="csv/warehouse.duckdb") == as_json
 
 
+def test_a_years_quota_stands_beside_the_quarters(terminal: Terminal, sandbox: Sandbox) -> None:
+    """It need not be the sum of the quarters' [community]; what a call is held against is the quarter's."""
+    terminal.begin_after("sync", "--last", "1")
+    held_against = "select user_id, field_id, quota_value from clari.forecast_vs_quota order by all"
+    before = terminal.query(held_against)
+    sandbox.scenario = "annual_quotas"
+    answer = terminal("sync", "--last", "1")
+    assert answer.code == 0, answer.err
+    assert terminal.query(held_against) == before
+    (people,) = terminal.query(
+        f"""
+        select count(distinct user_id)
+        from clari.forecast_entry as annual
+        inner join clari.forecast_entry as quarterly using (forecast_id, user_id, field_id, time_frame_id)
+        where
+            annual.time_period_id = '{CURRENT.year}' and quarterly.time_period_id = '{CURRENT}'
+            and annual.quota_value = cast(quarterly.quota_value * 4.2 as decimal(18, 4))
+        """
+    )
+    assert people == (12,)
+
+
 def test_people_who_leave_stay_in_the_tables(terminal: Terminal, sandbox: Sandbox) -> None:
     """Their rows are kept, marked as no longer shown, in the current table and in the history."""
     terminal.begin_after("sync", "--last", "1")

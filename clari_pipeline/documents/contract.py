@@ -13,15 +13,17 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from clari_pipeline.documents.json_stream import NotFinite, Number
 from clari_pipeline.documents.rows import decimal_of, without_nul
 
 NOTHING = "null"
 """The kind of a key that has no value anywhere in a document: no kind, so that no value contradicts it."""
 SAMPLED = 100
 """Elements at the beginning of `entries` of which each key is looked at, where a document is read in pieces."""
-_KINDS: dict[type, str] = {bool: "boolean", dict: "object", list: "list", type(None): NOTHING}
-_TEXTS = {"str": "text", "Number": "number", "_NotFinite": NOTHING}
-# What people do fills these: a document whose keys without a value are left out may have none of them on any day.
+_KINDS: dict[type, str] = {
+    bool: "boolean", dict: "object", list: "list", type(None): NOTHING, str: "text", Number: "number", NotFinite: NOTHING
+}  # fmt: skip
+# Filled only by what people do: a document that leaves out keys without a value may have none of these on any day.
 _BY_HAND = {"updatedBy", "updatedOn", "adjustmentValue", "adjustmentAmount", "adjustedBy", "adjustedOn"}
 _BY_HAND |= {"Adjustment Value"}
 _MOST_UNKNOWN, _LONGEST_PATH = 200, 200  # a document may invent keys
@@ -97,7 +99,10 @@ class KeysSeen:
         self._decoded: Counter[str] = Counter()
 
     def add(self, name: str, elements: Sequence[Mapping[str, Any]], *, is_sample: bool = False) -> None:
-        """Look at decoded elements of a list; `name` is empty for the document itself. Those of a sample come again."""
+        """Add decoded elements of a list; `name` is empty for the document itself.
+
+        With `is_sample` the same elements are added once more later: they are not counted.
+        """
         alike: Counter[tuple[Any, ...]] = Counter()
         for one in elements:
             alike[*one, *map(type, one.values())] += 1
@@ -110,7 +115,7 @@ class KeysSeen:
                 self._written[path] += count
                 self._values[path] += 0 if is_sample or kind is type(None) else count
                 if kind is not str or key not in self._numeric:
-                    self._kinds[path].add(_KINDS.get(kind) or _TEXTS[kind.__name__])
+                    self._kinds[path].add(_KINDS[kind])
                 elif "text" not in self._kinds[path]:
                     texts = (one[key] for one in elements if type(one.get(key)) is str)
                     self._kinds[path].add("text" if any(decimal_of(text) is not None for text in texts) else NOTHING)
@@ -118,8 +123,9 @@ class KeysSeen:
     def add_parsed(
         self, name: str, count: int, values: Mapping[str, int], kind_of: Callable[[str], str | None]
     ) -> None:
-        """Add `count` elements of which only the number of `values` of each key is known; `kind_of` says of which kind
-        the first of them is, and is called while no kind of the key is known.
+        """Add `count` elements of which only the number of `values` of each key is known.
+
+        `kind_of` returns the kind of a key's first value; it is called while no kind of the key is known.
         """
         self._elements[name] += count
         for key, filled in values.items():
@@ -129,7 +135,10 @@ class KeysSeen:
                 self._kinds[path].add(kind)
 
     def contract(self, shape: str, known: Mapping[str, Iterable[str]]) -> Contract:
-        """What was seen; `known` are the keys of each list that the pipeline reads."""
+        """The contract of the elements added; `known` are the keys of each list that the pipeline reads.
+
+        Of keys that it does not read, the first 200 are kept.
+        """
         read = {_path(name, key) for name, keys in known.items() for key in keys}
         unread = sorted(path for path, kinds in self._kinds.items() if kinds and path not in read)[:_MOST_UNKNOWN]
         keys = {

@@ -16,7 +16,7 @@ _HALF_A_MONTH = timedelta(days=16)
 _WEEKS_AT_LEAST, _DAYS_AT_MOST = 12, timedelta(days=110)  # of a whole quarter
 _QUARTER = re.compile(rf"({_YEAR})_Q([1-4])")
 _BETWEEN = r"[\s_./'\u2019\u2010-\u2015-]*"
-# The parts of a label, in any order and each once: a quarter or a month, and a year. Two digits are a year only after FY.
+# The parts of a label, in any order and each once: a quarter or a month, and a year. Two digits are a year after FY.
 _PART = re.compile(
     rf"""{_BETWEEN}(?:
     Q{_BETWEEN}(?P<quarter>[1-4]) (?![0-9])
@@ -187,7 +187,7 @@ class FiscalCalendar:
         return Period(f"{year:04d}_M{month}", "MONTH", f"{_MONTHS[month - 1].title()} FY {year}", year, *days)
 
     def end_of(self, day: date) -> datetime:
-        """The last microsecond, in UTC, of a day in the organisation's time zone. For the end of a week see `closes`."""
+        """The last microsecond, in UTC, of a day in the organisation's time zone. A week ends by `closes`."""
         midnight = datetime.combine(day + _DAY, time(), ZoneInfo(self.zone))
         return midnight.astimezone(UTC) - timedelta(microseconds=1)
 

@@ -21,8 +21,14 @@ NOTHING = "null"
 SAMPLED = 100
 """Elements at the beginning of `entries` of which each key is looked at, where a document is read in pieces."""
 _KINDS: dict[type, str] = {
-    bool: "boolean", dict: "object", list: "list", type(None): NOTHING, str: "text", Number: "number", NotFinite: NOTHING
-}  # fmt: skip
+    bool: "boolean",
+    dict: "object",
+    list: "list",
+    str: "text",
+    Number: "number",
+    NotFinite: NOTHING,
+    type(None): NOTHING,
+}
 # Filled only by what people do: a document that leaves out keys without a value may have none of these on any day.
 _BY_HAND = {"updatedBy", "updatedOn", "adjustmentValue", "adjustmentAmount", "adjustedBy", "adjustedOn"}
 _BY_HAND |= {"Adjustment Value"}

@@ -77,8 +77,7 @@ def warehouse_schema_is_current(probe: Probe) -> Finding:
 
 
 def fiscal_calendar_is_right(probe: Probe) -> Finding:
-    """The quarters begin at Clari in the months of the settings: by merged documents, and by newer ones of a quarter that
-    the gate's `calendar_matches_settings` refused or warned of.
+    """The quarters begin at Clari in the months of the settings: by merged documents, and by newer refused ones.
 
     It fails where the newest of these quarters contradicts the settings, and warns where only an older one does.
     """

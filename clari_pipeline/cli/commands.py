@@ -209,7 +209,7 @@ def replay_inbox(settings: Settings, folder: Path, *, forecast_id: str, quarter:
     from clari_pipeline.sync.products.replaying import ReplayedProducts  # noqa: PLC0415
 
     def merge(context: Context, run_id: str) -> tuple[Replayed, ReplayedProducts]:
-        return Inbox(context, forecast_id, quarter, run_id).take(folder), ReplayedProducts()
+        return Inbox(context, forecast_id, quarter, run_id).merge(folder), ReplayedProducts()
 
     return _replay(settings, merge, as_json=as_json, is_inbox=True)
 

@@ -58,8 +58,8 @@ def warnings(result: SyncResult) -> list[Problem]:
     if instead := [outcome for outcome in exhausted if outcome.export.label in brought]:
         labels = ", ".join(outcome.export.label for outcome in instead)
         message = (
-            f"{labels}: the newest week was brought without a job, as no export is left; earlier weeks stay as they were"
-            " until a sync can export them"
+            f"{labels}: the newest week was brought without a job, as no export is left; earlier weeks stay as they"
+            " were until a sync can export them"
         )
         problems.append(Problem(None, None, message, instead[0].section))
     return problems

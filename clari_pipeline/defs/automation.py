@@ -100,7 +100,7 @@ def hourly_current_schedule(sync_quarter: Any, settings: Settings) -> dg.Schedul
         execution_timezone=settings.timezone,
         default_status=dg.DefaultScheduleStatus.STOPPED,
         description="Brings the newest week of the current quarter by Clari's call without a job, which counts against "
-        "no quota: swings are found within the hour. Preflight says whether this organisation has the call.",
+        "no quota: swings are found within the hour. Whether this organisation has the call, preflight finds out.",
     )
     def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         if not settings.brings_forecasts:

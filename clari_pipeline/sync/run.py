@@ -26,7 +26,7 @@ from clari_pipeline.sync.publishing import Published, publish
 class SyncRequest:
     """What one sync exports: the forecasts of these quarters, then these products, under one run id.
 
-    `is_current`: the newest week of each quarter alone, without export jobs. `tags` are set on its Dagster runs.
+    With `is_current` it brings only the newest week of each quarter, without jobs. `tags` are set on its Dagster runs.
     """
 
     run_id: str

@@ -159,7 +159,8 @@ def _replay_inbox(
 ) -> int:
     if len(forecasts) != 1 or len(quarters) > 1:
         raise UsageError(
-            "--inbox takes one --forecast and at most one --period: give one forecast, and the quarter of files without"
+            "--inbox takes one --forecast and at most one --period: give one forecast, and the quarter of files that "
+            "name none"
         )
     if not folder.is_dir():
         raise UsageError(f"{folder} is no folder: name the folder that holds the files")

@@ -264,7 +264,7 @@ def why_no_period(label: str) -> str:
 
 
 def _parts_of(label: str) -> dict[str, int]:
-    """Parse a label into what it names of `year`, `quarter` and `month` (1 for January), and `is_fiscal` (1 behind FY).
+    """Parse a label into what it names of `year`, `quarter` and `month` (1 for January), and `is_fiscal` (1 after FY).
 
     Empty where the label names no period.
     """

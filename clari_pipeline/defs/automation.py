@@ -64,8 +64,8 @@ def jobs(settings: Settings, *, board_follows: bool) -> tuple[Any, Any, Any]:
 def daily_sync_schedule(sync_quarter: Any, settings: Settings) -> dg.ScheduleDefinition:
     """A run for the current quarter and each before it, at `CLARI_SYNC_CRON` in `CLARI_TIMEZONE`.
 
-    The current quarter is that of the organisation's day (`CLARI_ORG_TIMEZONE`), by the quarters' days that the
-    warehouse knows, or by the settings alone while it cannot be read: no sync is left out for that.
+    The current quarter is that of the organisation's day (`CLARI_ORG_TIMEZONE`), by the quarters' days in the
+    warehouse. While that cannot be read, the settings alone decide, so that no sync is left out.
     """
 
     @dg.schedule(

@@ -1,8 +1,8 @@
 """The contract of a document: the keys that it has, the kind of each, and a fingerprint of both.
 
 A path is a key of the document (`users`), of the elements of one of its five lists (`entries[].forecastValue`), or, of
-a CSV, a column (`Email`) or a word of Data Type (`Data Type[].CRM Total`). Below those nothing is looked at: an object
-may have keys that are data, such as people's ids.
+a CSV, a column (`Email`) or a word of Data Type (`Data Type[].CRM Total`). Keys of objects below those are left out:
+they may be data, such as people's ids.
 """
 
 from collections import Counter, defaultdict
@@ -19,7 +19,7 @@ from clari_pipeline.documents.rows import decimal_of, without_nul
 NOTHING = "null"
 """The kind of a key that has no value anywhere in a document: no kind, so that no value contradicts it."""
 SAMPLED = 100
-"""Elements at the beginning of `entries` of which each key is looked at, where a document is read in pieces."""
+"""How many elements at the beginning of `entries` are decoded for their keys, where Arrow parses the document."""
 _KINDS: dict[type, str] = {
     bool: "boolean",
     dict: "object",
@@ -91,9 +91,9 @@ class Contract:
 class KeysSeen:
     """Collects the keys of a document while it is read.
 
-    Decoded elements are looked at key by key. Of those that Arrow parsed only the number of values is known: whether a
-    key without a value is written at all is judged by the first `SAMPLED` elements. Texts under the keys `numeric` that
-    are no number (`N/A` in a calculated column) are no kind.
+    Decoded elements have their keys with kinds. Of elements that Arrow parsed only the number of values is known:
+    whether a key without a value is written at all is judged by the first `SAMPLED` elements. Texts under the keys
+    `numeric` that are no number (`N/A` in a calculated column) have no kind.
     """
 
     def __init__(self, numeric: Iterable[str] = ()) -> None:

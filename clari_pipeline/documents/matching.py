@@ -70,8 +70,8 @@ def people(
     """Match people by id, else by email, else by CRM id; of several alike by their role, too.
 
     `is_synthetic`: the document has no ids of Clari's. `is_shown` of a known person: the newest export showed it.
-    `named`, from a setting, maps what the document writes to names of the known item, or to `NEW`. The first name that
-    one known item has is taken.
+    `named`, from a setting, maps what the document writes to names of the known item, or to `NEW`. Of the names the
+    first decides that exactly one known item has.
     """
     return _match(_PEOPLE, written, known, is_synthetic=is_synthetic, named=named)
 

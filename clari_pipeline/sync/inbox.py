@@ -23,7 +23,7 @@ from clari_pipeline.sync.refreshing import Marts
 from clari_pipeline.sync.replaying import FileState, InboxFile, Replay, Replayed
 
 _STILL_WRITTEN = timedelta(seconds=5)  # after its last change a file may still be being copied
-_NEVER_READ = {  # by the kind of what stands in the folder
+_NEVER_READ = {  # why, by the file type of an entry
     stat.S_IFLNK: "a link: put the file itself here",
     stat.S_IFDIR: "a folder: the files in it are not read",
 }

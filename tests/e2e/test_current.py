@@ -49,7 +49,7 @@ def test_types_that_exports_refuse_are_brought_without_a_job(terminal: Terminal,
 
 
 def test_sync_current_finds_swings_without_an_export(terminal: Terminal, sandbox: Sandbox) -> None:
-    """It is compared with the export before, and the next export with it; other weeks' entries stay; no job is queued."""
+    """It is compared with the export before, and the next export with it; other weeks stay; no job is queued."""
     terminal.begin_after("sync", "--last", "1")
     entries = (
         "select time_frame_id, count(*) from clari.forecast_entry where in_latest_export group by all order by all"

@@ -1,8 +1,7 @@
--- What the warehouse knows of the fiscal calendar.
+-- The days of quarters and weeks, for the fiscal calendar.
 
 -- name: quarters
--- Grain: one row a quarter whose first and last day are known, of the documents that were merged: none that the gate
--- refused.
+-- Grain: one row a quarter whose first and last day are known, from merged documents: the gate refused none of them.
 select quarter_id, start_date, end_date
 from clari.time_period
 where time_period_id = quarter_id and period_type = 'QUARTER' and start_date is not null and end_date is not null

@@ -108,8 +108,8 @@ from stage_field
 order by field_id;
 
 -- name: join_entries
--- Fields of the document have become one: of its entries of one key those go that hold nothing, where another holds
--- something, and all of them but one where none does.
+-- After fields of the document were joined into one: of the entries of one key delete those that hold nothing, but keep
+-- the first where none holds anything.
 create or replace temp table stage_held_elsewhere as
 select entry_no, copies
 from (

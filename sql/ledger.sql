@@ -62,8 +62,8 @@ where request_id = $request_id;
 -- name: current_call
 select has_it from clari.current_call;
 
--- name: current_call_told
--- Whether the organisation has the call without a job, as its newest answer told.
+-- name: current_call_noted
+-- Whether the organisation has the call without a job, by the newest answer.
 delete from clari.current_call;
 
 insert into clari.current_call (has_it, asked_at)
@@ -116,8 +116,8 @@ where request_id = $request_id and state in ('SUBMITTING', 'SUBMITTED');
 
 -- name: health_exports, merged: state = 'LOADED' and exported_at is not null and job_id not like 'document-%', columns: newest.state, merged.exported_at, merged.loaded_at
 -- name: status, merged: state = 'LOADED', columns: newest.state, merged.exported_at, merged.rows_staged as rows, brought.current_at
--- Grain: one row a forecast and quarter: the newest export that was meant to be made, and the newest merged; what the
--- call without a job brought is no export of the quarter, and stands beside it.
+-- Grain: one row a forecast and quarter: the newest export that was meant to be made, and the newest merged. What the
+-- call without a job brought is the newest only where there is no export, and never the newest merged.
 -- A document from elsewhere (`replay --document`) says nothing about whether syncs work: for health it is no success.
 with newest as (
     select *
@@ -269,7 +269,7 @@ where not exists (select 1 from clari.export_quota where run_id = $run_id and re
 update clari.export_job set {columns: * = $*,} where request_id = $request_id;
 
 -- name: landed_documents
--- Grain: one row a document and quarter of a forecast that was merged or refused; error says why, if never merged.
+-- Grain: one row a document and quarter of a forecast that was merged or refused; error is null if ever merged.
 select result_sha256, time_period_id, case when max(state) = 'REFUSED' and min(state) = 'REFUSED' then max(error) end as error
 from clari.export_job
 where forecast_id = $forecast_id and result_sha256 is not null and state in ('LOADED', 'RETIRED', 'REFUSED')

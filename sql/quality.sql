@@ -151,8 +151,8 @@ where swing.job_id = $job_id and swing.is_swing
 order by abs(swing.change_amount) desc, swing.user_id, swing.field_id, swing.baseline;
 
 -- name: part_shown
--- One row: the person at the top of a staged document in which nobody is who stands at the top of the organisation, by
--- person_shown; null where somebody is, and where nobody is known to.
+-- One row: the top person of a staged document without any of the organisation's top people, by person_shown. Null
+-- where the document has one of them, and where none is known.
 select min(staged.user_id) as shown_from
 from stage_user as staged
 where

@@ -1,4 +1,4 @@
--- A release before had quarters, and months in them, alone, and told a row's quarter by its period.
+-- An earlier release stored quarters and their months alone, and rows without quarter_id: their period has it.
 update clari.forecast_entry_state as held
 set quarter_id = period.quarter_id
 from clari.time_period as period

@@ -110,7 +110,7 @@ def _exports_not_merged(result: RunResult) -> Iterator[NewAlert]:
 
 
 def _contract_changes(result: RunResult) -> Iterator[NewAlert]:
-    """Alert of documents with other keys than before: once a change, which every quarter of the forecast shows."""
+    """Alert of documents with other keys than before, once for each change, though every quarter shows it."""
     for outcome in result.unreviewed:
         for verdict in outcome.verdicts:
             if verdict.check_name != "contract_is_stable" or verdict.passed:

@@ -19,7 +19,7 @@ from clari_pipeline.clari.bodies import ENCODINGS, LARGEST_ERROR, Body, ResultSi
 from clari_pipeline.clari.keys import KeyAuth, KeySource
 from clari_pipeline.clari.models import ExportRequest, Job, JobState, Limits, path_segment
 from clari_pipeline.clari.retries import Circuit, Retry, RetryDeadline, cause_of, is_passing, was_not_queued
-from clari_pipeline.clari.status_page import said_of_outage
+from clari_pipeline.clari.status_page import outage_note
 from clari_pipeline.clari.tls import tls_context
 from clari_pipeline.core.envelopes import ErrorDetails, find_error, find_error_in_body
 from clari_pipeline.core.retrying import retry_context
@@ -76,7 +76,7 @@ class ClariClient:
         self._on_retry: RetryHook = lambda _call, _cause: None
         self._status_url = status_url
         self._newest_date = deque[str](maxlen=1)  # shared with the copies of `with_retry_hook`
-        self._said_of_outage = deque[str](maxlen=1)  # likewise
+        self._outage_note = deque[str](maxlen=1)  # likewise
         self._http = httpx.AsyncClient(
             auth=self._key,
             headers={"Accept-Encoding": ENCODINGS},
@@ -232,16 +232,20 @@ class ClariClient:
         )
 
     async def download(self, job_id: str, sink: ResultSink, *, max_bytes: int | None = None) -> Download:
-        """Stream a job's document into `sink`, as `_stream` does."""
+        """Stream a job's document into `sink`; a truncated or slow body, or an error envelope, restarts the download.
+
+        Raises `JobNotReady`, `NotFound`, and `ResultTooLarge` above `max_bytes`.
+        """
         path = f"/export/jobs/{path_segment(job_id)}/results"
         return await self._stream(f"result of job {job_id}", path, sink, max_bytes)
 
     async def current_forecast(
         self, request: ExportRequest, sink: ResultSink, *, max_bytes: int | None = None
     ) -> Download:
-        """Stream the newest week of a forecast's quarter into `sink`, without a job [gitlab, singer]; as `_stream`.
+        """Stream the newest week of a forecast's quarter into `sink`, without a job [gitlab, singer]; as `download`.
 
-        It counts against no quota. Raises `NoCurrentCall` where the organisation does not have the call.
+        It counts against no quota. Raises `NoCurrentCall` where the organisation does not have the call,
+        `TypeNotSupported`, and `ResultTooLarge` above `max_bytes`.
         """
         call = f"forecast {request.forecast_id} {request.time_period} without a job"
         try:
@@ -254,8 +258,8 @@ class ClariClient:
     async def has_current_call(self, request: ExportRequest) -> bool:
         """Whether the organisation has the call that `current_forecast` makes, by its answer to this request.
 
-        The document itself is not read. A refusal of types is an answer of the call: it is there. Raises `ClariError`
-        for any answer that tells nothing.
+        Only the beginning of the document is read. A refusal of types is an answer of the call: it is there. Raises
+        `ClariError` for any answer that leaves it open.
         """
         call = f"forecast {request.forecast_id} {request.time_period} without a job"
 
@@ -446,8 +450,8 @@ class ClariClient:
         if not self._circuit.is_open:
             if any(await asyncio.gather(answers("/admin/limits"), answers("/export/jobs"))):
                 return error
-            self._said_of_outage.append(await said_of_outage(self._status_url))
-        cause = f"{error}{''.join(self._said_of_outage)}"
+            self._outage_note.append(await outage_note(self._status_url))
+        cause = f"{error}{''.join(self._outage_note)}"
         return errors.ClariDown(f"{self._base_url} is down: {cause}; run again later, what has begun is continued")
 
     @asynccontextmanager

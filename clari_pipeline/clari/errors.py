@@ -194,8 +194,8 @@ class NoCurrentCall(ClariError):
 
     def __init__(self, status: int) -> None:
         super().__init__(
-            f"Clari answered {status}: this organisation has no call for the forecast without a job: "
-            "clari-pipeline sync exports instead, or have Clari enable it, then run clari-pipeline preflight"
+            f"Clari answered {status}: this organisation has no call for the forecast without a job; "
+            "run clari-pipeline sync, which exports, or have Clari enable the call, then run clari-pipeline preflight"
         )
 
 

@@ -54,9 +54,9 @@ class TypesRefused(ExportEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered(ExportEvent):
-    """The call without a job has delivered the newest week. `job_id` is ours, in place of a job's.
+    """The call without a job has delivered the newest week. `job_id` is `Export.current_id`, in place of a job's.
 
-    `as_of` is Clari's clock at the answer, None where it sent no `Date`; `wait_seconds` is how long it took.
+    `as_of` is Clari's clock at the answer, None where that has no `Date`; `wait_seconds` is how long it took to come.
     """
 
     job_id: str

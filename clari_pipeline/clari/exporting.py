@@ -112,9 +112,10 @@ class Exporter:
         ) from refused
 
     async def read_current(self, export: Export, sink: ResultSink, *, max_bytes: int | None = None) -> Download:
-        """Read the newest week without a job, and without the types that Clari refuses; it may be asked for repeatedly.
+        """Download the newest week without a job; a request that Clari refuses for some types is repeated without them.
 
-        Raises `NoCurrentCall` where the organisation does not have the call, and whatever `fetch` raises.
+        Raises `NoCurrentCall` where the organisation does not have the call, `TypeNotSupported` where all types are
+        refused, `ResultTooLarge`, and `ClariUnreachable` where it takes longer than `export_timeout_s`.
         """
         request, begun = export.request, self.clock.monotonic()
         await self._emit(export, events.Submitting, request=request, attempt=export.attempt)
@@ -124,8 +125,8 @@ class Exporter:
                     download = await self._client_for(export).current_forecast(request, sink, max_bytes=max_bytes)
                     break
                 except errors.TypeNotSupported as error:
-                    refused = error.refused(request.types)
-                    left = tuple(kind for kind in request.types if kind not in refused)
+                    named = error.refused(request.types)
+                    left = tuple(kind for kind in request.types if kind not in named)
                     if not left or left == request.types:
                         raise
                     request = replace(request, types=left)

@@ -31,7 +31,7 @@ class ExportFormat(StrEnum):
 
 
 class Source(StrEnum):
-    """How a document is asked for: by an export job, or by the call that answers at once with the newest week."""
+    """How a document is requested: by an export job, or by the call that answers at once with the newest week."""
 
     EXPORT = "EXPORT"
     CURRENT = "CURRENT"
@@ -62,7 +62,7 @@ class JobState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportRequest:
-    """The request for one forecast's quarter; of source CURRENT it has no job and no history, and is JSON."""
+    """The request for one forecast's quarter. With `source` CURRENT it needs no job: the newest week alone, in JSON."""
 
     forecast_id: str
     time_period: str
@@ -74,14 +74,17 @@ class ExportRequest:
     source: Source = Source.EXPORT
 
     def without_job(self, types: tuple[str, ...]) -> ExportRequest:
-        """The same forecast and quarter, asked of the call that needs no job, for these types."""
+        """This request for the call without a job: these types of the newest week, in JSON."""
         return replace(
             self, types=types, source=Source.CURRENT, include_historical=False, export_format=ExportFormat.JSON
         )
 
     @property
     def current_path(self) -> str:
-        """Path and query of the call without a job: one `typesToExport` a type, and `scopeId`, `currency` [singer]."""
+        """Path and query of the call without a job: one `typesToExport` a type, `exportFormat` [gitlab, singer].
+
+        `scopeId` and `currency` are named as in a job's request [spec]; no source says that this call heeds them.
+        """
         others = {"scopeId": self.scope_id, "currency": self.currency}
         query = [
             ("timePeriod", self.time_period),
@@ -215,7 +218,7 @@ class Export:
 
     @property
     def current_id(self) -> str:
-        """In place of a job's id where there is none; no id of Clari's, and never the request id."""
+        """The `job_id` of an export without a job: made of the request id, and never an id of Clari's."""
         return f"current-{self.request_id}"
 
 

@@ -1,6 +1,6 @@
 """Clari's public status page, in the format of Statuspage's `summary.json` [evangelist]: what does not work there.
 
-It is another host than Clari's API: it is asked without the key, by a client of its own, and is never needed.
+It is on another host than Clari's API: an HTTP client of its own asks it, without the key. No sync depends on it.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ _PATIENCE_S = 5
 _LARGEST = 1 << 20  # bytes
 _LONGEST = 160  # characters of a name
 _MOMENT = TypeAdapter(datetime)
-_OVER = {"resolved", "postmortem", "completed", "scheduled", "operational"}
+_NO_TROUBLE = {"resolved", "postmortem", "completed", "scheduled", "operational"}
 
 
 class StatusPageUnreadable(Exception):
@@ -47,9 +47,9 @@ class Trouble:
 
 
 async def read_status_page(address: str) -> list[Trouble]:
-    """What does not work, incidents first, then maintenance; where neither stands there, components.
+    """Incidents, then maintenance under way; without either the components that do not work, else the overall status.
 
-    No redirect is followed. Raises `StatusPageUnreadable`: after 5 seconds, above 1 MB, for what is no status page.
+    No redirect is followed. Raises `StatusPageUnreadable` after 5 seconds, above 1 MB, and for what is no status page.
     """
     try:
         async with asyncio.timeout(_PATIENCE_S):
@@ -67,8 +67,11 @@ async def read_status_page(address: str) -> list[Trouble]:
     return troubles or list(_troubles(found, "components")) or list(_overall(found.get("status")))
 
 
-async def said_of_outage(address: str | None) -> str:
-    """What to add to the message that Clari is down: what its status page says; empty where that is nothing."""
+async def outage_note(address: str | None) -> str:
+    """The first trouble on the status page, to be appended to the message that Clari is down.
+
+    Empty without an address, without a trouble, and where the page cannot be read.
+    """
     try:
         troubles = await read_status_page(address) if address else []
     except StatusPageUnreadable:
@@ -98,8 +101,8 @@ def _troubles(page: dict[str, Any], name: str) -> Iterator[Trouble]:
     for one in items if isinstance(items, list) else ():
         if not isinstance(one, dict) or one.get("group") or not _text(one.get("name")):
             continue
-        if (status := _text(one.get("status"))) and status not in _OVER:
-            # A component's moments are those of its last change, an incident's link its own.
+        if (status := _text(one.get("status"))) and status not in _NO_TROUBLE:
+            # Of a component the page has the moment of the last change alone, not since when it does not work.
             started = one.get("started_at") or one.get("scheduled_for") or one.get("created_at")
             link = _text(one.get("shortlink"))
             yield Trouble(
@@ -120,8 +123,10 @@ def _text(value: object) -> str:
 
 
 def _moment(value: object) -> datetime | None:
+    if not isinstance(value, str):
+        return None
     try:
-        moment = _MOMENT.validate_python(value) if isinstance(value, str) else None
+        moment = _MOMENT.validate_python(value)
     except ValidationError:
         return None
-    return moment if moment is None else (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)

@@ -69,7 +69,9 @@ def sync(
     ] = None,
     current: Annotated[
         bool,
-        typer.Option("--current", help="The newest week alone, without an export job: it counts against no quota."),
+        typer.Option(
+            "--current", help="The newest week alone, without an export job: nothing counts against the quota."
+        ),
     ] = False,
     sandbox: Annotated[bool, typer.Option("--sandbox", help="Try it without a Clari account.")] = False,
     scenario: Annotated[
@@ -80,9 +82,9 @@ def sync(
 ) -> None:
     """Export, land, judge, merge, compare: the main job.
 
-    Without --period: the current quarter and CLARI_HISTORICAL_PERIODS before it; with --current it alone. What
-    CLARI_PRODUCTS names beside the forecast comes after it, unless --period, --forecast or --current is given. Exits
-    with 1 where an export was not merged.
+    Without --period: the current quarter and CLARI_HISTORICAL_PERIODS before it; with --current the current quarter
+    alone. What CLARI_PRODUCTS names beside the forecast comes after it, unless --period, --forecast or --current is
+    given. Exits with 1 where an export was not merged.
     """
     from clari_pipeline.cli import commands  # noqa: PLC0415 - --help is not to wait for it
 
@@ -139,7 +141,8 @@ def replay(
     if inbox is not None:
         if document is not None or exported_at is not None:
             raise UsageError(
-                "--inbox excludes --document and --exported-at: figures are as of each file's modification time"
+                "--inbox excludes --document and --exported-at: leave them out; a file's figures are as of its "
+                "modification time"
             )
         raise typer.Exit(_replay_inbox(settings, inbox, forecast or [], quarters, as_json=as_json))
     if document is not None:
@@ -157,9 +160,12 @@ def _replay_inbox(
     settings: Settings, folder: Path, forecasts: list[str], quarters: list[Quarter], *, as_json: bool
 ) -> int:
     if len(forecasts) != 1 or len(quarters) > 1:
-        raise UsageError("--inbox needs one --forecast, and takes one --period at most: that of files that name none")
+        raise UsageError(
+            "--inbox takes one --forecast and at most one --period: give one forecast, and the quarter of files that "
+            "name none"
+        )
     if not folder.is_dir():
-        raise UsageError(f"{folder} is no folder: name the one that files are dropped in")
+        raise UsageError(f"{folder} is no folder: name the folder that holds the files")
     from clari_pipeline.cli import commands  # noqa: PLC0415
 
     quarter = quarters[0] if quarters else None
@@ -268,7 +274,8 @@ def sandbox(
     seed: Annotated[int, typer.Option("--seed", help="Another seed is another company.")] = 7,
     people: Annotated[int, typer.Option("--people", min=1, max=20000, help="How many people it has.")] = 40,
     screen: Annotated[
-        Path | None, typer.Option("--screen", help="Write the CSV that a manager exports from Clari's screen, and end.")
+        Path | None,
+        typer.Option("--screen", help="Write the CSV that a manager exports from Clari's screen, and exit."),
     ] = None,
 ) -> None:
     """A Clari API on this machine, until it is interrupted."""

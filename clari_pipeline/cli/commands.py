@@ -72,7 +72,7 @@ def sandbox_or_clari(settings: Settings, *, scenario: str | None) -> Iterator[Se
 def of_sandbox(settings: Settings) -> dict[str, Any]:
     """The settings of the sandbox's company, and those that keep its data apart: data folder and warehouse.
 
-    Its fiscal year begins in February, as at many of Clari's customers, unless a setting names another month.
+    Its fiscal year begins in February, unless a setting names another month.
     """
     folder = settings.data_dir / "sandbox"
     is_month_set = "fiscal_year_start_month" in settings.model_fields_set
@@ -108,7 +108,7 @@ def sync(
     if is_part and not settings.brings_forecasts:
         raise UsageError(
             "--period, --forecast and --current are of forecasts, and forecast is not in CLARI_PRODUCTS: leave them "
-            "out, or add it"
+            "out, or add forecast"
         )
     if settings.brings_forecasts:
         forecasts = forecasts or settings.required_forecasts()
@@ -211,7 +211,7 @@ def replay_inbox(settings: Settings, folder: Path, *, forecast_id: str, quarter:
 
     return _replay(
         settings,
-        lambda context, run_id: (Inbox(context, forecast_id, quarter, run_id).take(folder), ReplayedProducts()),
+        lambda context, run_id: (Inbox(context, forecast_id, quarter, run_id).merge(folder), ReplayedProducts()),
         as_json=as_json,
         is_inbox=True,
     )
@@ -280,7 +280,7 @@ def status(settings: Settings, *, as_json: bool) -> int:
 
 
 def sandbox(settings: Settings, *, port: int, scenario: str, seed: int, people: int, screen: Path | None) -> int:
-    """Run the sandbox until it is interrupted, or write what a manager exports from its screen."""
+    """Run the sandbox until it is interrupted; with `screen`, write to that file what a manager exports, and return."""
     from clari_pipeline.sandbox import SCENARIOS, Sandbox  # noqa: PLC0415
 
     console = PlainConsole(highlight=False, soft_wrap=True)
@@ -295,7 +295,7 @@ def sandbox(settings: Settings, *, port: int, scenario: str, seed: int, people: 
         screen.parent.mkdir(parents=True, exist_ok=True)
         with screen.open("wb") as file:
             file.writelines(running.screen(_SANDBOX_FORECASTS[0]))
-        console.print(f"What a manager exports from Clari's screen, of forecast {_SANDBOX_FORECASTS[0]}: {screen}")
+        console.print(f"Wrote what a manager exports of forecast {_SANDBOX_FORECASTS[0]} from Clari's screen: {screen}")
         return ExitCode.DONE
     running.start()
     console.print(f"A Clari sandbox ({scenario}: {SCENARIOS[scenario]}) answers at {running.base_url}")

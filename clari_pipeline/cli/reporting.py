@@ -32,10 +32,10 @@ _EXPORT_COLUMNS = (
 
 
 def warnings(result: SyncResult) -> list[Problem]:
-    """A problem for each set of export types that Clari refused, and one for the quota, each naming its exports.
+    """Problems, each with its exports: one a set of types that are missing, one of quarters that had no quota left.
 
-    Types that were brought without a job are not missing. What no quota was left for is named as a failure, too: here
-    it is named where its newest week was brought.
+    Missing are types that Clari refused to export and that were not brought without a job. A quarter without quota is
+    a failure of its own; it is here, too, if its newest week was brought without a job.
     """
     exports = [outcome.export for outcome in result.outcomes]
     brought = {export.label: export.types_to_export for export in exports if export.is_current and export.is_loaded}
@@ -43,7 +43,7 @@ def warnings(result: SyncResult) -> list[Problem]:
     for export in exports:
         if export.types_refused and brought.get(export.label) != export.types_refused:
             by_types.setdefault(export.types_refused, []).append(export.label)
-    missing = [
+    problems = [
         Problem(
             None,
             None,
@@ -57,15 +57,18 @@ def warnings(result: SyncResult) -> list[Problem]:
     exhausted = [outcome for outcome in result.outcomes if outcome.export.error_kind == "QuotaExhausted"]
     if instead := [outcome for outcome in exhausted if outcome.export.label in brought]:
         labels = ", ".join(outcome.export.label for outcome in instead)
-        message = f"{labels}: the newest week was brought without a job, as no export is left; earlier weeks stay"
-        missing.append(Problem(None, None, message, instead[0].section))
-    return missing
+        message = (
+            f"{labels}: the newest week was brought without a job, as no export is left; earlier weeks stay as they"
+            " were until a sync can export them"
+        )
+        problems.append(Problem(None, None, message, instead[0].section))
+    return problems
 
 
 def report_json(result: SyncResult, *, alerts_sent: int, files: Sequence[InboxFile] | None = None) -> str:
     """The document of `sync --json` and `replay --json`; `swings` counts a call once, whatever its baselines.
 
-    `files`, of an inbox, are added to it.
+    `files` are the entries of an inbox, where one was read.
     """
     of_call = ("forecast_id", "time_period_id", "user_id", "field_id")
     document = {
@@ -106,7 +109,7 @@ def report_json(result: SyncResult, *, alerts_sent: int, files: Sequence[InboxFi
 
 
 def show_files(console: Console, files: Sequence[InboxFile]) -> None:
-    """Print a line an entry of an inbox: what became of it."""
+    """Print one line for each entry of an inbox: its name, and what became of it."""
     if not files:
         console.print("The folder is empty.")
     for file in files:
@@ -167,7 +170,7 @@ def failures(outcomes: Sequence[Outcome]) -> list[Problem]:
 def status_document(
     exports: Sequence[QuarterStatus], quota: dict[str, Any] | None, alerts_unsent: int
 ) -> dict[str, Any]:
-    """The document of `status --json`; `current_at` stands where a newest week was merged without a job."""
+    """The document of `status --json`; an export has `current_at` only if a newest week was merged without a job."""
     return {
         "exports": [
             {

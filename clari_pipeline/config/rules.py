@@ -54,8 +54,6 @@ def _number(value: object) -> object:
 Share = Annotated[Decimal, BeforeValidator(_number), Field(ge=0, le=100, decimal_places=6)]
 Amount = Annotated[Decimal, BeforeValidator(_number), Field(ge=0, max_digits=18, decimal_places=4)]
 Week = Annotated[int, BeforeValidator(_number), Field(ge=1, le=14)]
-
-
 Spelling = Annotated[str, Field(min_length=1)]
 
 
@@ -122,14 +120,14 @@ class SameRules(_Table):
 
 
 class SpeltField(_Table):
-    """`[[field]]`: a field that documents spell in several ways, each a name or an id; all are joined into one."""
+    """`[[field]]`: a field that documents spell in several ways, each a name or an id. They are joined into one."""
 
     name: Spelling
     also: Annotated[tuple[Spelling, ...], Field(min_length=1)]
 
     @property
     def spellings(self) -> tuple[str, ...]:
-        """All of them, `name` first."""
+        """All spellings, in order of precedence: `name` first."""
         return self.name, *self.also
 
 
@@ -142,23 +140,25 @@ class Rules(_Table):
     same: SameRules = SameRules()
 
     @model_validator(mode="after")
-    def _spells_each_once(self) -> Self:
+    def _refuse_repeated_spellings(self) -> Self:
         seen: dict[str, int] = {}
         for place, one in enumerate(self.field):
             for spelling in one.spellings:
                 if spelling in seen:
-                    raise ValueError(f"field.{place}: {spelling!r} stands in field.{seen[spelling]} already: join them")
+                    raise ValueError(
+                        f"field.{place}: {spelling!r} stands in field.{seen[spelling]} already: write it once"
+                    )
                 seen[spelling] = place
         return self
 
     @property
     def spellings(self) -> Mapping[str, tuple[str, ...]]:
-        """`[[field]]`: the spellings of a field, in order of precedence, by each of them."""
+        """Each spelling of `[[field]]`, with all spellings of its field in order of precedence."""
         return {spelling: one.spellings for one in self.field for spelling in one.spellings}
 
     @property
-    def said(self) -> str:
-        """What is the same by the rules, as text, stored in the reader's fingerprint; empty where nothing is."""
+    def aliases_text(self) -> str:
+        """`[same]` and `[[field]]` as text, stored as part of the reader's fingerprint; empty without either."""
         same = f" with {self.same}" if self.same.fields or self.same.people else ""
         return f"{same} and {self.field}" if self.field else same
 

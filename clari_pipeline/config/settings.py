@@ -207,7 +207,7 @@ class Settings(BaseSettings):
 
     @property
     def calendar(self) -> FiscalCalendar:
-        """The organisation's fiscal calendar, of which no quarter's days are known (`store.calendar`)."""
+        """The fiscal calendar by the settings alone; `store.calendar` adds the quarters' days from the warehouse."""
         return FiscalCalendar(
             self.fiscal_year_start_month, self.fiscal_year_named_by, self.org_timezone, self.week_close
         )

@@ -16,7 +16,7 @@ _HALF_A_MONTH = timedelta(days=16)
 _WEEKS_AT_LEAST, _DAYS_AT_MOST = 12, timedelta(days=110)  # of a whole quarter
 _QUARTER = re.compile(rf"({_YEAR})_Q([1-4])")
 _BETWEEN = r"[\s_./'\u2019\u2010-\u2015-]*"
-# The parts of a label, in any order and each once: a quarter or a month, and a year. Two digits are a year behind FY.
+# The parts of a label, in any order and each once: a quarter or a month, and a year. Two digits are a year after FY.
 _PART = re.compile(
     rf"""{_BETWEEN}(?:
     Q{_BETWEEN}(?P<quarter>[1-4]) (?![0-9])
@@ -100,8 +100,8 @@ class FiscalCalendar:
         """This calendar with the first and last days that documents gave of quarters: these decide.
 
         The quarter after a known one begins on the day after it, unless it is known itself; the quarter before ends on
-        the day before. Days that contradict the settings (`contradicted_by`) are ignored. So are those that the
-        settings give: nobody can tell them from those that were filled in for a document without any.
+        the day before. Days that contradict the settings (`contradicted_by`) are ignored. So are days equal to those by
+        the settings (`by_months`): they may have been filled in for a document that gave none.
         """
         known = {
             quarter: days
@@ -183,16 +183,16 @@ class FiscalCalendar:
             return Period(f"{year:04d}", "YEAR", f"FY {year}", year, *days)
         begins = year - self.named_ahead + (month < self.start_month)
         days = date(begins, month, 1), date(begins, month, calendar.monthrange(begins, month)[1])
-        # Which month Clari's M1 is, nobody has written: taken for January, in the fiscal year that the label names.
+        # No source says which month Clari's M1 is: it is taken for January, of the fiscal year that the label names.
         return Period(f"{year:04d}_M{month}", "MONTH", f"{_MONTHS[month - 1].title()} FY {year}", year, *days)
 
     def end_of(self, day: date) -> datetime:
-        """The last microsecond of the organisation's day; of a week, `closes` says when it ends."""
+        """The last microsecond, in UTC, of a day in the organisation's time zone. A week ends by `closes`."""
         midnight = datetime.combine(day + _DAY, time(), ZoneInfo(self.zone))
         return midnight.astimezone(UTC) - timedelta(microseconds=1)
 
     def closes(self, last_day: date) -> datetime:
-        """The moment, in UTC, from which a week is closed, by its last day: `week_close` on the day after.
+        """The moment, in UTC, at which the week that ends on `last_day` closes: `week_close` on the day after [gitlab].
 
         A time that the clocks skip or show twice that day is taken as the later of its two readings, so that no week
         closes before its time: 02:30 on the night that begins summer time is half an hour after 02:00 in winter time.
@@ -250,8 +250,8 @@ class FiscalCalendar:
             yield current.shifted(distance)
 
 
-def no_period(label: str) -> str:
-    """Say of a label that names no period what would be read, in one line."""
+def why_no_period(label: str) -> str:
+    """One line for people on a label that `period_of_label` cannot parse: what is wrong, and what would be read."""
     if "quarter" in _parts_of(label):
         return (
             f"Timeframe {label!r} names no year, and neither days of its lines nor the quarter asked for say which: "
@@ -264,7 +264,10 @@ def no_period(label: str) -> str:
 
 
 def _parts_of(label: str) -> dict[str, int]:
-    """`year`, `quarter`, `month` (1 for January), those that a label names, and `is_fiscal`; empty where it is none."""
+    """Parse a label into what it names of `year`, `quarter` and `month` (1 for January), and `is_fiscal` (1 after FY).
+
+    Empty where the label names no period.
+    """
     found: dict[str, int] = {"is_fiscal": 0}
     at, text = 0, label.strip()
     while at < len(text):
@@ -283,10 +286,11 @@ def _parts_of(label: str) -> dict[str, int]:
         if name in found or not value:
             return {}
         found[name] = value
-    is_one = found.keys() >= {"year"} or found.keys() >= {"quarter"}
-    return found if is_one and not found.keys() >= {"quarter", "month"} else {}
+    if found.keys() >= {"quarter", "month"} or not found.keys() & {"year", "quarter"}:
+        return {}
+    return found
 
 
 def _month_of(name: str) -> int:
-    """The number of a month by its name, or by at least its first three letters; 0 where none is called so."""
+    """The number of a month by its name, or by at least its first three letters; 0 where it is none."""
     return next((number for number, month in enumerate(_MONTHS, 1) if month.startswith(name.lower())), 0)

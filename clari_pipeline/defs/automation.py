@@ -72,7 +72,8 @@ def _known_calendar(settings: Settings) -> FiscalCalendar:
 def daily_sync_schedule(sync_quarter: Any, settings: Settings) -> dg.ScheduleDefinition:
     """A run for the current quarter and each before it, at `CLARI_SYNC_CRON` in `CLARI_TIMEZONE`.
 
-    The current quarter is that of the organisation's day (`CLARI_ORG_TIMEZONE`).
+    The current quarter is that of the organisation's day (`CLARI_ORG_TIMEZONE`), by the quarters' days in the
+    warehouse. While that cannot be read, the settings alone decide, so that no sync is left out.
     """
 
     @dg.schedule(
@@ -105,7 +106,7 @@ def hourly_current_schedule(sync_quarter: Any, settings: Settings) -> dg.Schedul
         execution_timezone=settings.timezone,
         default_status=dg.DefaultScheduleStatus.STOPPED,
         description="Brings the newest week of the current quarter by Clari's call without a job, which counts against "
-        "no quota: swings are found within the hour. Preflight says whether this organisation has the call.",
+        "no quota: swings are found within the hour. Whether this organisation has the call, preflight finds out.",
     )
     def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         if not settings.brings_forecasts:

@@ -38,7 +38,7 @@ def build(settings: Settings, more_quarters: Iterable[Quarter] = (), *, board_fo
     """
     calendar = settings.calendar
     today = calendar.day_of(datetime.now(UTC))
-    # One more on either side: by the days that the warehouse knows, another quarter may be the current one.
+    # One more on either side: by the quarters' days in the warehouse, a neighbour may be the current one.
     synced = calendar.around(today, before=settings.historical_periods + 1, after=settings.future_periods + 1)
     partitions = quarters(calendar, [*synced, *more_quarters])
     engine = engine_of(settings.warehouse_url)

@@ -31,7 +31,7 @@ class ExportsOfThisRun:
     """Exports the one quarter of a run that a schedule or a person started.
 
     The run counts as alive until `stack` is closed, so that no other adopts its exports as those of an orphaned run.
-    `is_current`: the newest week alone, without export jobs.
+    With `is_current` it brings only the newest week, without export jobs.
     """
 
     def __init__(self, sync: Context, run_id: str, stack: ExitStack, *, is_current: bool) -> None:

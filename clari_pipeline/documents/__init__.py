@@ -20,5 +20,5 @@ __all__ = [
 ]
 
 READER = 3
-"""Version of the reader. Raise it where a document would be read into other rows or another contract: the lists
-that were kept are then not reused."""
+"""Version of the reader. Raise it where a document would be read into other rows or another contract: kept lists are
+then not reused."""

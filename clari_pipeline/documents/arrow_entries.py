@@ -58,7 +58,7 @@ class ArrowPiece(NamedTuple):
     text: bytes
 
     def kind_of(self, key: str) -> str:
-        """The kind of a known key's first value: in the JSON, where numbers and texts are parsed alike."""
+        """The kind of a known key's first value; the JSON decides where Arrow parses numbers and texts alike."""
         match _KINDS.get(ENTRY_KEYS[key]):
             case None:
                 return "text"

@@ -1,8 +1,8 @@
 """The contract of a document: the keys that it has, the kind of each, and a fingerprint of both.
 
 A path is a key of the document (`users`), of the elements of one of its five lists (`entries[].forecastValue`), or, of
-a CSV, a column (`Email`) or a word of Data Type (`Data Type[].CRM Total`). Below those nothing is looked at: an object
-may have keys that are data, such as people's ids.
+a CSV, a column (`Email`) or a word of Data Type (`Data Type[].CRM Total`). Keys of objects below those are left out:
+they may be data, such as people's ids.
 """
 
 from collections import Counter, defaultdict
@@ -13,15 +13,23 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from clari_pipeline.documents.json_stream import NotFinite, Number
 from clari_pipeline.documents.rows import decimal_of, without_nul
 
 NOTHING = "null"
 """The kind of a key that has no value anywhere in a document: no kind, so that no value contradicts it."""
 SAMPLED = 100
-"""Elements at the beginning of `entries` of which each key is looked at, where a document is read in pieces."""
-_KINDS: dict[type, str] = {bool: "boolean", dict: "object", list: "list", type(None): NOTHING}
-_TEXTS = {"str": "text", "Number": "number", "_NotFinite": NOTHING}
-# What people do fills these: a document whose keys without a value are left out may have none of them on any day.
+"""How many elements at the beginning of `entries` are decoded for their keys, where Arrow parses the document."""
+_KINDS: dict[type, str] = {
+    bool: "boolean",
+    dict: "object",
+    list: "list",
+    str: "text",
+    Number: "number",
+    NotFinite: NOTHING,
+    type(None): NOTHING,
+}
+# Filled only by what people do: a document that leaves out keys without a value may have none of these on any day.
 _BY_HAND = {"updatedBy", "updatedOn", "adjustmentValue", "adjustmentAmount", "adjustedBy", "adjustedOn"}
 _BY_HAND |= {"Adjustment Value"}
 _MOST_UNKNOWN, _LONGEST_PATH = 200, 200  # a document may invent keys
@@ -83,9 +91,9 @@ class Contract:
 class KeysSeen:
     """Collects the keys of a document while it is read.
 
-    Decoded elements are looked at key by key. Of those that Arrow parsed only the number of values is known: whether a
-    key without a value is written at all is judged by the first `SAMPLED` elements. Texts under the keys `numeric` that
-    are no number (`N/A` in a calculated column) are no kind.
+    Decoded elements have their keys with kinds. Of elements that Arrow parsed only the number of values is known:
+    whether a key without a value is written at all is judged by the first `SAMPLED` elements. Texts under the keys
+    `numeric` that are no number (`N/A` in a calculated column) have no kind.
     """
 
     def __init__(self, numeric: Iterable[str] = ()) -> None:
@@ -97,7 +105,10 @@ class KeysSeen:
         self._decoded: Counter[str] = Counter()
 
     def add(self, name: str, elements: Sequence[Mapping[str, Any]], *, is_sample: bool = False) -> None:
-        """Look at decoded elements of a list; `name` is empty for the document itself. Those of a sample come again."""
+        """Add decoded elements of a list; `name` is empty for the document itself.
+
+        With `is_sample` the same elements are added once more later: they are not counted.
+        """
         alike: Counter[tuple[Any, ...]] = Counter()
         for one in elements:
             alike[*one, *map(type, one.values())] += 1
@@ -110,7 +121,7 @@ class KeysSeen:
                 self._written[path] += count
                 self._values[path] += 0 if is_sample or kind is type(None) else count
                 if kind is not str or key not in self._numeric:
-                    self._kinds[path].add(_KINDS.get(kind) or _TEXTS[kind.__name__])
+                    self._kinds[path].add(_KINDS[kind])
                 elif "text" not in self._kinds[path]:
                     texts = (one[key] for one in elements if type(one.get(key)) is str)
                     self._kinds[path].add("text" if any(decimal_of(text) is not None for text in texts) else NOTHING)
@@ -118,8 +129,9 @@ class KeysSeen:
     def add_parsed(
         self, name: str, count: int, values: Mapping[str, int], kind_of: Callable[[str], str | None]
     ) -> None:
-        """Add `count` elements of which only the number of `values` of each key is known; `kind_of` says of which kind
-        the first of them is, and is called while no kind of the key is known.
+        """Add `count` elements of which only the number of `values` of each key is known.
+
+        `kind_of` returns the kind of a key's first value; it is called while no kind of the key is known.
         """
         self._elements[name] += count
         for key, filled in values.items():
@@ -129,7 +141,10 @@ class KeysSeen:
                 self._kinds[path].add(kind)
 
     def contract(self, shape: str, known: Mapping[str, Iterable[str]]) -> Contract:
-        """What was seen; `known` are the keys of each list that the pipeline reads."""
+        """The contract of the elements added; `known` are the keys of each list that the pipeline reads.
+
+        Of keys that it does not read, the first 200 are kept.
+        """
         read = {_path(name, key) for name, keys in known.items() for key in keys}
         unread = sorted(path for path, kinds in self._kinds.items() if kinds and path not in read)[:_MOST_UNKNOWN]
         keys = {

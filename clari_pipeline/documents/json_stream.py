@@ -39,7 +39,7 @@ class Number(str):
     __slots__ = ()
 
 
-class _NotFinite(str):
+class NotFinite(str):
     """A bare NaN or infinity: not JSON, though many programs write it."""
 
     __slots__ = ()
@@ -145,9 +145,9 @@ class JsonStream:
             raise DocumentUnreadable(f"the document is not JSON: {self._strays[0]} is no JSON")
         return found
 
-    def _constant(self, name: str) -> _NotFinite:
+    def _constant(self, name: str) -> NotFinite:
         self._strays.append(name)
-        return _NotFinite(name)
+        return NotFinite(name)
 
     def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         """An object. Raises `DocumentUnreadable` for a duplicate key, of which a dict would drop a value silently."""
@@ -158,7 +158,7 @@ class JsonStream:
             raise DocumentUnreadable(f"the key {twice!r} stands twice in one object")
         if self._strays:
             for name, value in pairs:
-                if isinstance(value, _NotFinite) and name in self._maybe_nan:
+                if isinstance(value, NotFinite) and name in self._maybe_nan:
                     self._strays.remove(value)
         return found
 

@@ -150,9 +150,9 @@ def _person_ids(text: IO[str]) -> Callable[[dict[str, str]], str]:
 
 
 def header_of(text: Iterable[str]) -> list[str]:
-    """The columns of a CSV, ours by the names that Clari gives them, whatever their case and spaces. May be empty."""
+    """The columns of a CSV, as `_spelt` has them; empty where it has no header, or none that can be read."""
     try:
-        return [_COLUMNS.get(_folded(name), name) for name in next(_reader(text), [])]
+        return _spelt(next(_reader(text), []))
     except csv.Error:
         return []
 
@@ -160,6 +160,11 @@ def header_of(text: Iterable[str]) -> list[str]:
 def is_header(text: str) -> bool:
     """Whether a text begins with any of the columns of a long CSV."""
     return not set(_HEADER).isdisjoint(header_of(io.StringIO(text, newline="")))
+
+
+def _spelt(columns: Iterable[str]) -> list[str]:
+    """Columns that the pipeline reads as Clari spells them, whatever their case and spaces; others as they are."""
+    return [_COLUMNS.get(_folded(name), name) for name in columns]
 
 
 def _folded(name: str) -> str:
@@ -178,7 +183,7 @@ def _lines(text: Iterable[str], unknown: Counter[str]) -> Iterator[dict[str, str
         header = next(reader, None)
         if header is None:
             raise DocumentUnreadable("the document has no bytes")
-        header = [_COLUMNS.get(_folded(name), name) for name in header]
+        header = _spelt(header)
         if missing := [name for name in _HEADER if name not in header]:
             kind = DocumentUnreadable if len(missing) < len(_HEADER) else NoDocument
             raise kind(f"the CSV has no column {', '.join(missing)}")
@@ -199,7 +204,7 @@ def _lines(text: Iterable[str], unknown: Counter[str]) -> Iterator[dict[str, str
 
 
 def _note_keys(seen: KeysSeen, unknown: Iterable[str], words: Mapping[str, int], entries: int) -> None:
-    """The columns, and the words of Data Type: each entry is to have a line of each."""
+    """Note the columns, and the words of Data Type: a word is always there if each entry has a line of it."""
     seen.add("", [dict.fromkeys([*_HEADER, *(name for name in unknown if not name.startswith("Data Type "))], "")])
     lines = {word: min(count, entries) for word, count in words.items()}
     seen.add_parsed("Data Type", entries, lines, lambda _: "text")
@@ -224,7 +229,7 @@ def _week(text: str) -> str | None:
 
 
 class _Periods:
-    """The period of a line, by its label and the days of its week; the label is the id of one that nobody can read."""
+    """Finds a line's period by its label and the days of its week. A label that cannot be parsed is the period's id."""
 
     def __init__(self, calendar: FiscalCalendar, asked: Quarter | None) -> None:
         self._calendar, self._asked = calendar, asked

@@ -14,7 +14,7 @@ Item = dict[str, Any]
 _Key = Callable[[Item], Hashable | None]
 
 Named = Mapping[str, Sequence[str]]
-"""A setting: of what a document writes the names of the known item, in order of precedence."""
+"""A setting: what a document writes, with the names of the known item in order of precedence."""
 
 NEW = "new"
 """The value by which a setting declares an item to be none of the known ones."""
@@ -70,8 +70,8 @@ def people(
     """Match people by id, else by email, else by CRM id; of several alike by their role, too.
 
     `is_synthetic`: the document has no ids of Clari's. `is_shown` of a known person: the newest export showed it.
-    `named`, from a setting, maps what the document writes to names of the known item, the first that is known, or to
-    `NEW`.
+    `named`, from a setting, maps what the document writes to names of the known item, or to `NEW`. Of the names the
+    first decides that exactly one known item has.
     """
     return _match(_PEOPLE, written, known, is_synthetic=is_synthetic, named=named)
 
@@ -103,10 +103,11 @@ def fields(
 def spelt_fields(
     written: Sequence[Item], known: Sequence[Item], spellings: Mapping[str, tuple[str, ...]], *, is_synthetic: bool
 ) -> dict[int, Item]:
-    """The one field of all that a setting spells in several ways, by index in the document's list.
+    """The one field, id and name, that stands for all its spellings by a setting, by index in the document's list.
 
-    It is the known one, by the first spelling that is known; else, where ids are names, the first spelling itself, and
-    else the first that the document has. It is shown by the first spelling, unless that is its id.
+    It is the known field, by the first spelling that is known. Without one it is the first spelling itself, where ids
+    are names (`is_synthetic`), else the first field of the document with one of them. Its name is the first spelling,
+    unless that is its id.
     """
     found = {}
     for place, one in enumerate(written):
@@ -127,7 +128,8 @@ def fields_alike(
 ) -> list[tuple[Item, Item]]:
     """Pairs of a known and a shown field, two ids, whose names have the same letters and digits, ignoring case.
 
-    Not those that a setting joins, nor one that has Clari's id in JSON and its name, in the same writing, in a CSV.
+    Left out are fields that a setting joins, and a field of one name that has Clari's id in JSON and its name as its id
+    in a CSV.
     """
     letters = _name_without(r"[\W_]+")
     by_letters: defaultdict[Hashable, dict[str, Item]] = defaultdict(dict)
@@ -245,7 +247,7 @@ def _wanted(one: Item, named: Named) -> Sequence[str]:
 
 
 def _item_named(kind: _Kind, names: Sequence[str], items: Sequence[Item]) -> Item | None:
-    """The item of the first of these names that is one's alone: its id, or else another identifier."""
+    """The item that the first unambiguous one of these names identifies: by its id, else by another identifier."""
     for name in names:
         found = [item for item in items if name in _identifiers(item)]
         exact = [item for item in found if kind.id(item) == name] or found

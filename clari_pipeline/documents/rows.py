@@ -91,7 +91,7 @@ class DocumentUnreadable(Exception):
 
 
 class NoDocument(DocumentUnreadable):
-    """The file is of another kind altogether: no entries of JSON, none of the columns of a CSV."""
+    """The file is of another kind: it has neither a document's JSON nor any column of the long CSV."""
 
 
 UNREADABLE = (DocumentUnreadable, *UNFORESEEN)

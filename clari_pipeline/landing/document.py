@@ -53,7 +53,7 @@ class LandedDocument:
     def keep_contract(self, fingerprint: str, kinds: Mapping[str, Iterable[str]]) -> None:
         """Write `CONTRACT_FILE` beside the manifest, which stays as it was when the document landed.
 
-        Made from the document, and made again whenever it is read: one that cannot be written is no loss.
+        Each reading of the document rewrites the file if its keys differ; an `OSError` is ignored.
         """
         keys = {path: sorted(found) for path, found in sorted(kinds.items())}
         content = json.dumps({"contract": fingerprint, "keys": keys}, indent=1).encode()

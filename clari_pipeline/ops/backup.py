@@ -293,9 +293,9 @@ def copy_document(
     for name in DOCUMENT_FILES:
         shutil.copyfile(source / name, copy / name)
         to_disk(copy / name)
-    made = source / CONTRACT_FILE  # made from the document: it comes along, and nothing depends on it
-    if made.is_file() and not made.is_symlink():
-        shutil.copyfile(made, copy / CONTRACT_FILE)
+    derived = source / CONTRACT_FILE  # from the document: copied, but not verified, as nothing depends on it
+    if derived.is_file() and not derived.is_symlink():
+        shutil.copyfile(derived, copy / CONTRACT_FILE)
     checksums = {name: checksum(copy / name) for name in DOCUMENT_FILES}
     if expected is not None:
         prove(checksums, expected, source)

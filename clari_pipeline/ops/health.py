@@ -210,7 +210,7 @@ class HealthReader(Collector):
         self._warehouse = warehouse
         self._settings = settings
         self._guard = threading.Lock()
-        self._calendar = settings.calendar  # with what the newest snapshot knew of it
+        self._calendar = settings.calendar  # each snapshot replaces it by the warehouse's
         self._last: Snapshot | None = None
         self._last_token: object = None
         self._taken_at = self._closed_at = float("-inf")  # monotonic

@@ -19,7 +19,7 @@ from clari_pipeline.warehouse.session import Record, Session, rows, run
 
 _AT_ONCE = 1000  # exports in one statement
 _LEAVING = [mart.name for mart in MARTS.values() if mart.retention is RetentionRule.WITH_QUARTER]
-_QUERIES = tuple(  # what goes by its period, before the periods themselves
+_QUERIES = tuple(  # in this order: rows are found by their period, so they are deleted before the periods
     f"retention/{name}" for name in ("retire", "forget_quarter", "forget_periods_around", "retired")
 )
 

@@ -153,8 +153,8 @@ def flat(document: Document, period_id: str) -> Iterator[str]:
 def long_csv(document: Document, types: frozenset[str], *, from_screen: bool = False) -> Iterator[str]:
     """Yield CSV of twelve columns, one line a measure; people and fields by name, without ids except the CRM's.
 
-    `from_screen`: as managers export it from Clari's screen [mdas]: weeks count from 1 and not from 0, those to come
-    are there and empty, periods are `FY27 Q2`, and amounts carry no sign of their currency.
+    `from_screen`: as managers export it from Clari's screen [mdas]. Weeks are counted from 1 instead of 0, later weeks
+    have lines with empty values, periods are written `FY27 Q2`, and amounts have no currency sign.
     """
     users = {user.user_id: user for user in document.users}
     names = {field.id: field.name for field in document.fields}
@@ -166,7 +166,7 @@ def long_csv(document: Document, types: frozenset[str], *, from_screen: bool = F
     lines = StringIO()
     writer = csv.writer(lines, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for entry in with_weeks_to_come(document) if from_screen else document.entries:
+    for entry in _with_weeks_to_come(document) if from_screen else document.entries:
         user = users.get(entry.user_id or "")
         number, week = weeks.get(entry.time_frame_id or "", ("", None))
         person = (
@@ -200,7 +200,7 @@ def _entries(document: Document, types: frozenset[str], amount: Callable[[object
             yield row
 
 
-def with_weeks_to_come(document: Document) -> Iterator[Entry]:
+def _with_weeks_to_come(document: Document) -> Iterator[Entry]:
     """Yield the entries, and after them an empty one for each person, field and week that has not begun."""
     places: dict[tuple[str | None, str | None], Entry] = {}
     begun = set()
@@ -239,7 +239,7 @@ def _lines(entry: Entry, types: frozenset[str], money: Callable[[Amount, Entry],
 
 
 def _plain(value: Amount, _entry: Entry) -> str:
-    """Format `-2400000.0`: no sign of a currency, no separators, a decimal at least."""
+    """Format `-2400000.0`: no currency sign, no separators, at least one decimal."""
     if not isinstance(value, Decimal):
         return value or ""
     text = format(value.normalize(), "f")

@@ -42,7 +42,7 @@ class Scenario:
     is_forbidden_named: bool = True  # the refusal names those that were requested
     has_current_call: bool = True  # the call for the newest week without a job
     traffic: Callable[[int, int], str | None] | None = None  # the fault of a request, by seed and number
-    is_down: bool = False  # and its status page has an incident
+    is_down: bool = False  # the status page has an incident
     quota_used_up: bool = False
     slots_taken: int = 0  # other users hold all slots, for so many durations of a job
     page: int | None = None  # so many jobs a page of the list, each with a link to the next
@@ -307,7 +307,7 @@ TABLE: Mapping[str, Scenario] = {
     "type_refused_unnamed": Scenario(
         "The same, and the refusal does not say which types", forbidden=_CRM_TYPES, is_forbidden_named=False
     ),
-    "no_current_call": Scenario("There is no call for the newest week without a job", has_current_call=False),
+    "no_current_call": Scenario("The call for the newest week without a job does not exist", has_current_call=False),
     "failed": Scenario(
         "The current quarter's job fails", _CURRENT, behaviour=JobBehaviour(("SCHEDULED", "STARTED", "FAILED"))
     ),

@@ -301,7 +301,7 @@ class Sandbox:
         return self._queued(job, document(self._company, asked, scenario) if body is None else lambda: [body])
 
     async def _current(self, request: Request) -> Response:
-        """The newest week, at once: no job, no quota, and of types that exports refuse as well."""
+        """Answer with the newest week at once: no job, no quota, and also the types that exports refuse."""
         scenario, forecast_id = self._scenario, request.path_params["forecast_id"]
         if not scenario.has_current_call:
             return await _no_such_path(request)

@@ -5,7 +5,7 @@ from typing import Any
 
 
 def status_page(now: datetime, *, is_down: bool) -> dict[str, Any]:
-    """All operational, or, where it `is_down`, an incident that began two hours before `now`."""
+    """The page's JSON: all operational, or, with `is_down`, an incident that began two hours before `now`."""
     begun = (now - timedelta(hours=2)).isoformat(timespec="milliseconds")
     incident = {
         "id": "p31zjtct2jer",

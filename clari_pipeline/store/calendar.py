@@ -1,4 +1,4 @@
-"""The fiscal calendar as the warehouse knows it: the quarters' days that documents gave decide, else the settings."""
+"""The fiscal calendar from the warehouse: a quarter has the days that documents gave, else those by the settings."""
 
 from clari_pipeline.core.periods import FiscalCalendar, Quarter
 from clari_pipeline.warehouse.session import Session, rows
@@ -7,7 +7,7 @@ from clari_pipeline.warehouse.session import Session, rows
 def known_calendar(session: Session, calendar: FiscalCalendar) -> FiscalCalendar:
     """The calendar of the settings with every quarter's days that `clari.time_period` holds.
 
-    Those are of merged documents alone: one that the gate has refused moves nothing.
+    These days come from merged documents alone: a document that the gate has refused moves no quarter.
     """
     return calendar.knowing(
         {

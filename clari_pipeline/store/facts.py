@@ -91,8 +91,9 @@ class PreviousExport:
 
 @dataclass(frozen=True, slots=True)
 class KeyBefore:
-    """A key of earlier documents, and one of its kinds. `was_always`: each element of its list had it in the newest
-    document that was asked for in the same way.
+    """A key of earlier documents, and one of its kinds.
+
+    `was_always`: each element of its list had it in the newest document that was asked for in the same way.
     """
 
     path: str
@@ -185,7 +186,7 @@ def people_shared(session: Session) -> list[SharedPerson]:
 def fields_alike(
     session: Session, export: ExportRow, spellings: Mapping[str, tuple[str, ...]]
 ) -> list[tuple[Record, Record]]:
-    """Pairs of a known field and one of the staged document that look like one and `spellings` does not join."""
+    """Pairs of a known field and one of the staged document with the same letters and digits, not in `spellings`."""
     known = rows(session, "quality/fields_known", forecast_id=export.forecast_id)
     return matching.fields_alike(rows(session, "documents/fields_shown"), known, spellings)
 
@@ -202,13 +203,14 @@ def tops(session: Session) -> list[Top]:
 
 
 def part_shown(session: Session, export: ExportRow) -> str | None:
-    """User id of whoever is at the top of the staged document, if it shows a part of the organisation, as a manager's.
+    """User id of the top person of a staged document that shows a part of the organisation, such as a manager's team.
 
-    It does if nobody in it is who exports had shown at the top by its `exported_at`, or before: when its quarter is
-    rebuilt, its own row in the ledger is one of these exports. None if it shows the whole.
+    It shows a part if it has none of the people whom exports had shown at the top by its `exported_at`, or before: when
+    its quarter is rebuilt, its own row in the ledger is one of these exports. None if it has one of them, or if nobody
+    is known to be at the top.
     """
     for moment in (export.as_of, export.as_of - timedelta(microseconds=1)):
-        tops_known(session, replace(export, exported_at=moment))
+        tops_known(session, replace(export, exported_at=moment))  # makes `person_shown`
         found: str | None = row(session, "quality/part_shown")["shown_from"]
         if found is not None:
             return found

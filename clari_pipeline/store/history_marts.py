@@ -27,10 +27,10 @@ from clari_pipeline.warehouse.session import Session, row, rows, rows_as, run
 CALLS = "forecast_call_week"
 MOVEMENT = "forecast_movement"
 CLOSED_BY = timedelta(hours=4)
-"""An export so soon after a week's close shows the week as it closed."""
+"""An export within this time after a week's close shows the week as it closed."""
 _WHOLE = ""
 _WEEK = ("time_frame_id", "start_date", "end_date")
-_VERSIONS = f"{MARTS[CALLS].version}.{MARTS[MOVEMENT].version}"  # of the rows, behind a quarter's own fingerprint
+_VERSIONS = f"{MARTS[CALLS].version}.{MARTS[MOVEMENT].version}"  # of the rows, stored after a quarter's fingerprint
 _CALLS_A_STATEMENT = 600_000  # so many fit into DuckDB's memory limit
 _Fingerprints = dict[tuple[str, str, str, str], str]  # by forecast, quarter, mart and part
 
@@ -122,7 +122,7 @@ class _CallsFingerprint(NamedTuple):
 class RefreshedQuarter:
     """A quarter that could have changed: its newest export, and the weeks whose movements are to be checked.
 
-    `is_upgraded`: its weeks were those of another version of the marts, and are all rebuilt.
+    `is_upgraded`: its weeks had been made by another version of the marts, and were all rebuilt.
     """
 
     newest: NewestExport
@@ -133,7 +133,7 @@ class RefreshedQuarter:
 def refresh(session: Session, rules: CallRules) -> list[RefreshedQuarter]:
     """Rebuild the weeks that have changed. The caller holds the transaction.
 
-    Returns the quarters that could have changed, the oldest first; to be checked are weeks rebuilt and the newest.
+    Returns the quarters that could have changed, the oldest first; `weeks` of each are those rebuilt and the newest.
     """
     run(session, "marts/weekly_orphans")
     known: _Fingerprints = {
@@ -319,11 +319,11 @@ def _weeks(
 ) -> list[_Week]:
     """The weeks of a quarter in order; periods with the same week id and days share one.
 
-    A week ends when it closes (`FiscalCalendar.closes`). `as_of` is the first export within four hours after that which
-    shows the week, by its history: a schedule behind the close makes it. Else it is the week's end, but not after the
-    newest export and not before the first; where no export was made in the week, that of the newest before. Weeks that
-    had ended before the first export are as of the first with history. `exports` are the moments of the loaded exports
-    in order, `with_history` those of the exports that show all weeks, of more than a part of the organisation.
+    A week ends when it closes (`FiscalCalendar.closes`). `as_of` is the first export with history within four hours
+    after that: a schedule soon after the close makes it. Without one it is the week's end, but not after the newest
+    export and not before the first; where no export was made in the week, the newest export before it. Weeks that had
+    ended before the first export are as of the first with history. `exports` are the moments of the loaded exports in
+    order, `with_history` of those that show all weeks, of more than a part of the organisation.
     """
     shared = [
         (week_id, start, end, [one.time_period_id for one in found])

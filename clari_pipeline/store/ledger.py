@@ -152,7 +152,7 @@ class DocumentCounts:
 class QuarterStatus:
     """A forecast × quarter: `state` of its newest export; `exported_at` and count of the merged `rows`.
 
-    `current_at` is what the newest calls are as of that were merged without a job, None where none were.
+    `current_at` is the moment of the newest calls that were merged without a job, None where none were.
     """
 
     forecast_id: str
@@ -164,10 +164,10 @@ class QuarterStatus:
 
 
 def answered(session: Session, request_id: str, *, job_id: str, as_of: datetime | None, wait_seconds: Decimal) -> None:
-    """The call without a job has answered: as of Clari's clock then, or the request's moment where it sent no date.
+    """Record that the call without a job has answered, as of `as_of`, Clari's clock, or else of the request's moment.
 
-    It is newer than all that was brought before of its forecast's quarter, whatever the clocks say: strictly, as `Date`
-    is cut to the second.
+    Where that is not later than every other `exported_at` of the forecast's quarter, it becomes a microsecond later:
+    clocks may differ, and `Date` is cut to the second.
     """
     (known,) = rows(session, "ledger/exported_last", request_id=request_id)
     last = known["exported_last"]
@@ -185,14 +185,14 @@ def answered(session: Session, request_id: str, *, job_id: str, as_of: datetime 
 
 
 def has_current_call(session: Session) -> bool | None:
-    """Whether the organisation has the call without a job; None before it was asked."""
+    """Whether the organisation has the call without a job; None before Clari was first asked."""
     return next((bool(found["has_it"]) for found in rows(session, "ledger/current_call")), None)
 
 
 def note_current_call(session: Session, *, has_it: bool, at: datetime) -> None:
     """Remember whether the organisation has the call without a job."""
     with session.lock("current_call"), session.transaction():
-        run(session, "ledger/current_call_told", has_it=has_it, asked_at=at)
+        run(session, "ledger/current_call_noted", has_it=has_it, asked_at=at)
 
 
 def types_asked(session: Session, request_id: str, *, types: Iterable[str], refused: Iterable[str]) -> None:
@@ -233,7 +233,7 @@ def refused_requests(session: Session) -> set[str]:
 
 
 def landed_documents(session: Session, forecast_id: str) -> dict[tuple[str, str], str | None]:
-    """SHA-256 and quarter of each document that was judged, with the reason where it was refused."""
+    """By SHA-256 and quarter of each judged document: why it was refused, None where it was merged."""
     found = rows(session, "ledger/landed_documents", forecast_id=forecast_id)
     return {(one["result_sha256"], one["time_period_id"]): one["error"] for one in found}
 

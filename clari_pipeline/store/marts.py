@@ -43,7 +43,7 @@ class LoadedExport:
 class NewestExport(LoadedExport):
     """The newest loaded export of a forecast × quarter, and how many of the quarter's exports are loaded.
 
-    `covered_at` is what the newest is as of that an export job brought; None where none did.
+    `covered_at` is the `exported_at` of the newest that an export job brought; None where no job brought any.
     """
 
     request_id: str

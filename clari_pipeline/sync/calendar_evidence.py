@@ -27,23 +27,37 @@ def contradictions_of(
 
 def contradiction(quarter: Quarter, first: date | None, last: date | None, calendar: FiscalCalendar) -> dict[str, Any]:
     """Evidence of one: the days that were delivered, those by the settings, and the settings that would be right."""
-    right = None if first is None or (last and last <= first) else calendar.as_delivered(quarter, first)
-    if right is not None and right.contradicted_by(quarter, first, last):
-        right = None
-    remedy = (
-        "no setting makes it so: look at the period in Clari"
-        if right is None
-        else "set " + " and ".join(f"{name}={value}" for name, value in _settings_of(right, calendar).items())
-    )
+    right = _right_calendar(quarter, first, last, calendar)
     begins, ends = calendar.by_months(quarter)
     return {
-        "summary": f"{quarter} runs from {first} to {last} at Clari, and by the settings from {begins} to {ends}: "
-        + remedy,
+        "summary": ": ".join(cause_and_remedy(quarter, first, last, calendar)),
         "delivered": {"start_date": first, "end_date": last},
         "by_settings": {"start_date": begins, "end_date": ends},
         **_all_settings_of(calendar),
         "right": None if right is None else _all_settings_of(right),
     }
+
+
+def cause_and_remedy(
+    quarter: Quarter, first: date | None, last: date | None, calendar: FiscalCalendar
+) -> tuple[str, str]:
+    """What contradicts the settings, and what to set: two clauses for people."""
+    right = _right_calendar(quarter, first, last, calendar)
+    begins, ends = calendar.by_months(quarter)
+    return (
+        f"{quarter} runs from {first} to {last} at Clari, and by the settings from {begins} to {ends}",
+        "no setting makes it so: look at the period in Clari"
+        if right is None
+        else "set " + " and ".join(f"{name}={value}" for name, value in _settings_of(right, calendar).items()),
+    )
+
+
+def _right_calendar(
+    quarter: Quarter, first: date | None, last: date | None, calendar: FiscalCalendar
+) -> FiscalCalendar | None:
+    """The calendar by whose settings the quarter has these days; None where no settings give it them."""
+    right = None if first is None or (last and last <= first) else calendar.as_delivered(quarter, first)
+    return None if right is None or right.contradicted_by(quarter, first, last) else right
 
 
 def lies_in(quarter: Quarter, period: DeliveredPeriod, calendar: FiscalCalendar) -> bool:
@@ -60,8 +74,8 @@ def lies_in(quarter: Quarter, period: DeliveredPeriod, calendar: FiscalCalendar)
     return calendar.contains(quarter, labelled.first, labelled.last)
 
 
-def unread(periods: list[DeliveredPeriod], calendar: FiscalCalendar) -> list[str]:
-    """What a document writes in place of a period and nobody can read, such as `H1 FY27`."""
+def unreadable_labels(periods: list[DeliveredPeriod], calendar: FiscalCalendar) -> list[str]:
+    """The labels of a CSV's periods that name none, such as `H1 FY27`."""
     return [
         one.time_period_id
         for one in periods

@@ -113,11 +113,11 @@ class Context:
 
     @property
     def calendar(self) -> FiscalCalendar:
-        """The calendar of the settings alone: which day it is. `fiscal_calendar` says which quarter."""
+        """The calendar by the settings alone: enough for days. For quarters use `fiscal_calendar`."""
         return self.settings.calendar
 
     def fiscal_calendar(self) -> FiscalCalendar:
-        """The calendar with every quarter's days that the warehouse knows. Opens a session, where there is one."""
+        """The calendar with every quarter's days in the warehouse. Opens a session, if the warehouse exists."""
         if not self.warehouse.exists():
             return self.calendar
         with self.warehouse.session() as session:

@@ -13,11 +13,11 @@ _OF_ONE_WEEK = {"entries[].forecastValue", "Data Type[].Forecast Value"}  # nobo
 
 
 def of_contract(export: ExportRow, contract: Contract, before: list[KeyBefore]) -> ExportFacts:
-    """Facts on keys that are new, gone or of another kind. What varies with the data alone is none of these.
+    """Facts on keys that are new, gone or of another kind; keys that vary with the data alone are none of these.
 
-    New is a key that the pipeline does not read, and no earlier document had. Gone is one that every element had in the
-    newest document asked for in the same way, and none has now. Of another kind is one whose values share no kind with
-    those in the newest document that had values. The first document has nothing to compare with.
+    New is a key that the pipeline does not read, and no earlier document had. Gone is a key that every element had in
+    the newest document asked for in the same way, and none has now. Of another kind is a key whose values share no kind
+    with those of the newest document in which it had any. A first document is compared with nothing, and passes.
     """
     known: defaultdict[str, set[str]] = defaultdict(set)
     for key in before:

@@ -8,14 +8,14 @@ from decimal import Decimal
 from typing import Any
 
 from clari_pipeline.checks.export_gate import KEEPS_OUT_CURRENT, ExportFacts
-from clari_pipeline.core.periods import FiscalCalendar, Quarter, no_period
+from clari_pipeline.core.periods import FiscalCalendar, Quarter, why_no_period
 from clari_pipeline.core.safe_text import json_text
 from clari_pipeline.documents import MEASURES, Document, Rounded, Totals
 from clari_pipeline.store import facts, ledger, marts, merging
 from clari_pipeline.store.facts import DocumentFacts
 from clari_pipeline.store.ledger_rows import ExportRow, LedgerRow
 from clari_pipeline.store.marts import CallRules, NewestExport
-from clari_pipeline.sync.calendar_evidence import contradictions_of, lies_in, unread
+from clari_pipeline.sync.calendar_evidence import contradictions_of, lies_in, unreadable_labels
 from clari_pipeline.sync.recognising import Recognised
 from clari_pipeline.warehouse.session import Record, Session
 
@@ -47,14 +47,14 @@ def of_document(
 ) -> ExportFacts:
     """Facts of the staged document alone, compared with its request and the fiscal calendar.
 
-    `joined` are the names of its fields that `clari_pipeline.toml` makes one.
+    `joined` are the names of its fields that `clari_pipeline.toml` joins into one.
     """
     differ = "keys stand on entries that differ"
     if joined:
-        differ += f", of which [[field]] in clari_pipeline.toml may join several ({', '.join(joined)})"
+        differ += f", perhaps because [[field]] in clari_pipeline.toml joins {', '.join(joined)} into one"
     quarter = Quarter.parse(export.time_period_id)
     outside = [period for period in found.periods if not lies_in(quarter, period, calendar)]
-    unread_labels = unread(outside, calendar) if document.shape == "long_csv" else []
+    unread_labels = unreadable_labels(outside, calendar) if document.shape == "long_csv" else []
     begins, today = calendar.first_day(quarter), calendar.day_of(export.as_of)
     elsewhere = {period.time_period_id for period in outside}
     astray = [week for week in found.weeks_astray if week.time_period_id not in elsewhere]
@@ -85,7 +85,7 @@ def of_document(
                 "export a smaller scope with CLARI_SCOPE_ID"
             },
             "export_period_matches_request": {
-                "summary": "; ".join(map(no_period, unread_labels))
+                "summary": "; ".join(map(why_no_period, unread_labels))
                 or f"{quarter} was asked for, {found.period_ids or 'nothing'} came",
                 "requested": str(quarter),
                 "delivered": [period.time_period_id for period in found.periods],
@@ -202,7 +202,7 @@ def against_what_is_known(session: Session, export: ExportRow, document: Documen
 
 
 def _alike(known: Record, shown: Record) -> dict[str, str]:
-    """One line on two fields that look like one, and the lines of `clari_pipeline.toml` that would join them."""
+    """`summary`, one line for people on two fields that look like one, and `toml`, the lines that would join them."""
     by = "field_id" if known["field_name"] == shown["field_name"] else "field_name"
     lines = f"name = {json_text(known[by])}", f"also = [{json_text(shown[by])}]"
     return {

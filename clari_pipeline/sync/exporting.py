@@ -221,7 +221,7 @@ class ExportRunner:
         return limits
 
     async def _finish(self, request_id: str, quarter_id: str, work: Callable[[], Awaitable[list[str]]]) -> None:
-        """Do one export's work, and store its result for `wait_for_quarter`."""
+        """Do one export's `work`, and store the request ids that it returns, or its error, for `wait_for_quarter`."""
         result = self._results[request_id]
         try:
             result.set_result(await work())
@@ -233,7 +233,7 @@ class ExportRunner:
                 self._events[quarter_id].put(None)
 
     async def _export_one(self, export: Export, exhausted: Limits | None) -> list[str]:
-        """Export and land, or read without a job; request ids of it and of what was brought in addition."""
+        """Export and land, or read without a job; returns request ids: its own, and that of its complement, if any."""
         if export.request.source is Source.CURRENT:
             return [await self._read_current(export)]
         if exhausted is not None:
@@ -243,7 +243,7 @@ class ExportRunner:
         return [request_id] if export.is_history else await self._complement(request_id)
 
     async def _complement(self, request_id: str) -> list[str]:
-        """Bring without a job what an export did not: refused types, the current quarter beyond the quota.
+        """Bring without a job what an export did not: refused types, or, of the current quarter, all beyond the quota.
 
         Returns the request id, and that of what was brought, if anything was.
         """
@@ -263,7 +263,7 @@ class ExportRunner:
     async def _has_current_call(self, request: ExportRequest) -> bool:
         """Whether the organisation has the call without a job: as remembered, else by asking once, which is remembered.
 
-        An answer that tells nothing is remembered as nothing.
+        An answer that leaves it open counts as no, and is not remembered.
         """
         async with self._asking:
             known = await asyncio.to_thread(self._record.has_current_call)
@@ -276,7 +276,7 @@ class ExportRunner:
             return known
 
     async def _read_current(self, export: Export) -> str:
-        """Read the newest week without a job, and land it; returns the request id."""
+        """Read the newest week without a job, and land it, or note the failure; returns the request id."""
         try:
             async with self._current_calls:
                 await self._land(export, export.current_id, partial(self._exporter.read_current, export))

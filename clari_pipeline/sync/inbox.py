@@ -1,7 +1,7 @@
 """Merge every new document of a folder once, such as the CSV files that managers drop there; nothing in it is changed.
 
 A file is new unless the ledger has its SHA-256 for the forecast and quarter. Its quarter is the one that its periods
-name, else the one that the caller does. A file that cannot be taken stops no other.
+name, else the one that the caller names. A file that cannot be merged stops no other.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ from collections.abc import Set
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from clari_pipeline.core.periods import Quarter, UnknownPeriod, no_period
+from clari_pipeline.core.periods import Quarter, UnknownPeriod, why_no_period
 from clari_pipeline.core.runbook import section_of
 from clari_pipeline.core.setting_errors import UsageError
 from clari_pipeline.documents import read_document, with_days
@@ -23,15 +23,15 @@ from clari_pipeline.sync.refreshing import Marts
 from clari_pipeline.sync.replaying import FileState, InboxFile, Replay, Replayed
 
 _STILL_WRITTEN = timedelta(seconds=5)  # after its last change a file may still be being copied
-_NEVER_READ = {  # by the kind of what stands in the folder
+_NEVER_READ = {  # why, by the file type of an entry
     stat.S_IFLNK: "a link: put the file itself here",
     stat.S_IFDIR: "a folder: the files in it are not read",
 }
 _LONGEST_PERIOD = timedelta(days=150)  # of a quarter or a month; what is longer is a year around it
 
 
-class _NotTaken(Exception):
-    """A file is not merged: `state` and why."""
+class _NotMerged(Exception):
+    """A file is not merged; `state` is what it becomes, the message why, for people."""
 
     def __init__(self, state: FileState, why: str) -> None:
         super().__init__(why)
@@ -46,8 +46,8 @@ class Inbox:
         self._forecast_id, self._quarter, self._run_id = forecast_id, quarter, run_id
         self._replay = Replay(context)
 
-    def take(self, folder: Path) -> Replayed:
-        """Merge what is new, the oldest file first; returns the exports, and every entry of the folder by name."""
+    def merge(self, folder: Path) -> Replayed:
+        """Merge the new files, the oldest first; returns the exports, and every entry of the folder, sorted by name."""
         with self._context.warehouse.session() as session:
             refused = ledger.refused_requests(session)
             known = ledger.landed_documents(session, self._forecast_id)
@@ -60,7 +60,7 @@ class Inbox:
         return Replayed(requests, refused, problems, tuple(sorted(files, key=lambda file: file.name)))
 
     def _file(self, path: Path, known: dict[tuple[str, str], str | None]) -> InboxFile:
-        """Merge a file, unless it is `known`, by SHA-256 and quarter, where the file is entered in its turn."""
+        """Land and merge a file, unless `known` has its SHA-256 and quarter, which are then added to it."""
         try:
             sha256 = self._sha256(path)
             quarter = self._known_quarter(sha256, known.keys()) or self._quarter_of(path)
@@ -68,8 +68,8 @@ class Inbox:
                 why = known[which]
                 again = f"; it was refused: {why}. clari-pipeline replay judges it again" if why else ""
                 return InboxFile(path.name, FileState.KNOWN, f"known already, of {quarter}{again}", str(quarter))
-            request_id = self._merged(path, sha256, quarter)
-        except _NotTaken as error:
+            request_id = self._land_and_merge(path, sha256, quarter)
+        except _NotMerged as error:
             return InboxFile(path.name, error.state, str(error))
         except (UsageError, LandingError, OSError) as error:
             state = FileState.REFUSED if isinstance(error, UsageError) else FileState.UNREADABLE
@@ -84,20 +84,19 @@ class Inbox:
             f"{export.rows_exported:,} entries ({export.rows_inserted:,} new, {export.rows_updated:,} changed, "
             f"{export.rows_unchanged:,} the same)"
         )
-        said = f"merged into {quarter}, {counts}"
-        return InboxFile(path.name, FileState.MERGED, said, str(quarter), request_id)
+        return InboxFile(path.name, FileState.MERGED, f"merged into {quarter}, {counts}", str(quarter), request_id)
 
     def _known_quarter(self, sha256: str, known: Set[tuple[str, str]]) -> Quarter | None:
-        """The quarter that a document was brought as before, without reading it; None where that has to be read.
+        """The quarter of a document that the ledger has, so that it need not be read; None where it has to be.
 
-        One that names no quarter may be brought as several, by the caller's.
+        The caller's quarter goes first: a document that names none may have been brought as several.
         """
         if self._quarter is not None:
             return self._quarter if (sha256, str(self._quarter)) in known else None
         return next((Quarter.parse(quarter) for digest, quarter in known if digest == sha256), None)
 
     def _sha256(self, path: Path) -> str:
-        """The SHA-256 of a file that may be read. Raises `_NotTaken` for any other, `OSError`."""
+        """The SHA-256 of a regular file that is complete. Raises `_NotMerged` for any other, and `OSError`."""
         found = path.lstat()
         kind, changed_at = stat.S_IFMT(found.st_mode), datetime.fromtimestamp(found.st_mtime, UTC)
         why = _NEVER_READ.get(kind) or ("no file" if kind != stat.S_IFREG else None)
@@ -108,21 +107,21 @@ class Inbox:
         elif why is None and timedelta(0) <= self._context.now() - changed_at < _STILL_WRITTEN:
             why = "changed in the last five seconds, and may still be being copied: run the command again"
         if why:
-            raise _NotTaken(FileState.SKIPPED, f"left alone, {why}")
+            raise _NotMerged(FileState.SKIPPED, f"left alone, {why}")
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
 
     def _quarter_of(self, path: Path) -> Quarter:
-        """The one quarter whose periods the document holds, else that of the caller. Raises `_NotTaken`, `OSError`."""
+        """The one quarter whose periods the document holds, else that of the caller. Raises `_NotMerged`, `OSError`."""
         calendar = self._context.fiscal_calendar()
         try:
             with path.open("rb") as stream:
                 document = read_document(stream, calendar, lambda _: None, asked=self._quarter)
             periods = with_days(document.tables, calendar.zone)["raw_time_period"].to_pylist()
         except NoDocument as error:
-            raise _NotTaken(FileState.NO_DOCUMENT, f"not a document: {error}") from None
+            raise _NotMerged(FileState.NO_DOCUMENT, f"not a document: {error}") from None
         except UNREADABLE as error:
-            raise _NotTaken(FileState.UNREADABLE, f"cannot be read: {why_unreadable(error)}") from None
+            raise _NotMerged(FileState.UNREADABLE, f"cannot be read: {why_unreadable(error)}") from None
         quarters, unread = set(), []
         for one in periods:
             first, last = one["start_date"], one["end_date"]
@@ -134,21 +133,21 @@ class Inbox:
                 elif last - first < _LONGEST_PERIOD:
                     quarters.add(calendar.quarter_of(first + (last - first) / 2))
         if len(quarters) > 1:
-            raise _NotTaken(
+            raise _NotMerged(
                 FileState.REFUSED,
                 f"not merged: it holds {', '.join(map(str, sorted(quarters)))}, and a document is of one quarter: "
                 "export each quarter into a file of its own",
             )
         if (quarter := next(iter(quarters), self._quarter)) is not None:
             return quarter
-        why = "; ".join(map(no_period, unread)) or "it names no quarter: say with --period which one it is of"
-        raise _NotTaken(FileState.REFUSED, f"not merged: {why}")
+        why = "; ".join(map(why_no_period, unread)) or "it names no quarter: name it with --period"
+        raise _NotMerged(FileState.REFUSED, f"not merged: {why}")
 
-    def _merged(self, path: Path, sha256: str, quarter: Quarter) -> str:
-        """Land and merge a document; its request id. Raises `_NotTaken` where it has changed since it was looked at."""
+    def _land_and_merge(self, path: Path, sha256: str, quarter: Quarter) -> str:
+        """Land and merge a document; returns its request id. Raises `_NotMerged` where its SHA-256 has changed."""
         with self._context.landing.arriving(path) as arriving:
             if arriving.written().sha256 != sha256:
-                raise _NotTaken(FileState.SKIPPED, "left alone, changed while it was read: run the command again")
+                raise _NotMerged(FileState.SKIPPED, "left alone, changed while it was read: run the command again")
             landed = self._replay.land(
                 arriving, forecast_id=self._forecast_id, quarter=quarter, exported_at=None, run_id=self._run_id
             )

@@ -57,7 +57,7 @@ class Loader(DocumentLoader[ExportRow, _Staged]):
     def _reader(self) -> str:
         """Fingerprint of reader and settings, kept with a document: if it differs, an identical one is read in full."""
         settings = self._context.settings
-        reader = f"{READER} by {settings.calendar} in {settings.currency}{self._rules.rules.said}"
+        reader = f"{READER} by {settings.calendar} in {settings.currency}{self._rules.rules.aliases_text}"
         return f"{reader} in production" if self._is_production else reader
 
     def merge_landed(self, quarter_id: str) -> list[str]:

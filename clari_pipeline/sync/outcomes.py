@@ -23,7 +23,7 @@ class Outcome:
     def is_failure(self) -> bool:
         """Whether it was not merged, except where a quarter's grace days excuse that.
 
-        Types that neither an export nor the call without a job may bring are missing, and no failure.
+        It is no failure that the call without a job is refused, too, for types that exports refuse: they are missing.
         """
         is_of_calls = "forecast" in self.export.types
         if self.export.is_current and self.export.error_kind == "TypeNotSupported" and not is_of_calls:

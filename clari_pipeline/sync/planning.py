@@ -49,7 +49,7 @@ class Plan:
 
     @property
     def to_request(self) -> int:
-        """How many of `exports` may have to be requested: those without a job at Clari, which need one."""
+        """How many of `exports` may have to be queued: those that need a job, and have none at Clari yet."""
         return sum(
             export.request.source is Source.EXPORT and (export.left_behind is None or export.left_behind.job_id is None)
             for export in self.exports
@@ -137,8 +137,8 @@ def resume(warehouse: Warehouse, runs: Runs, fresh: Plan, *, run_id: str, now: d
     landed ones, older than that, are merged only if `everywhere`. All of them are reassigned to this run. The caller
     holds the planning lock, so that no other run resumes the same.
 
-    What an orphaned run had asked for without a job is noted as failed: Clari has nothing of it, and it can be asked
-    for anew. A plan without jobs resumes nothing: a sync with jobs does.
+    Requests without a job of orphaned runs are noted as failed: Clari has queued nothing for them. A plan without jobs
+    resumes nothing.
     """
     exports: list[Export] = []
     finished: dict[str, str] = {}
@@ -147,7 +147,7 @@ def resume(warehouse: Warehouse, runs: Runs, fresh: Plan, *, run_id: str, now: d
         at_clari = ledger.at_clari(session)
         for row in at_clari:
             if row.is_current and not runs.is_alive(row.run_id):
-                stopped = "its run was stopped before it came: clari-pipeline sync --current brings it anew"
+                stopped = "its run was stopped before the answer came: run clari-pipeline sync --current again"
                 ledger.EXPORTS.failed(session, row.request_id, error=stopped, error_kind=None)
         if any(export.request.source is Source.CURRENT for export in fresh.exports):
             return fresh

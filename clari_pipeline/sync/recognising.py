@@ -44,8 +44,8 @@ class _Currency:
 class Recognised:
     """Result of the matching: known field ids by the document's ids, ambiguous people and fields, and currencies.
 
-    `joined` are the document's spellings of fields that it has several times, and `rows_joined` how many entries
-    without figures were dropped, as another spelling has them.
+    `joined` are the spellings of fields that the document spells in several ways. `rows_joined` counts the entries
+    without figures that were dropped, because an entry of another spelling has the same key.
     """
 
     fields: dict[str, str] = field(default_factory=dict)
@@ -149,7 +149,7 @@ def _join_fields(
 ) -> None:
     """Give all spellings of a field, by `[[field]]`, one id.
 
-    Of entries that so become two of one key, those without figures are dropped; others the gate refuses.
+    Entries then may share a key: those without figures are dropped; the gate refuses those whose figures differ.
     """
     lists, staged = _staged(session)
     fields = staged["stage_field"]
@@ -174,8 +174,8 @@ def _join_fields(
 def _match_synthetic_ids(session: Session, quarter_key: dict[str, str]) -> None:
     """Match a document without Clari's ids to others without: roles of one person, months and weeks by their days.
 
-    Each role of a person has its own id where a CSV has one email or CRM id in several roles, now or before. Weeks are
-    counted from 0 or from 1, and months were once written with a zero.
+    Each role of a person has its own id where a CSV has one email or CRM id in several roles, now or before. CSVs count
+    weeks from 0 [spec] or from 1 [mdas]; earlier releases wrote months with a zero (`2026_M08`).
     """
     lists, staged = _staged(session)
     people = matching.roles(staged["stage_user"], rows(session, "recognise/people", **quarter_key))

@@ -79,12 +79,12 @@ class Recorder:
             return EXPORTS.find(session, request_id)
 
     def has_current_call(self) -> bool | None:
-        """Whether the organisation has the call without a job, as remembered; None before it was asked."""
+        """Whether the organisation has the call without a job, by the warehouse; None before Clari was first asked."""
         with self._warehouse.session() as session:
             return ledgers.has_current_call(session)
 
     def note_current_call(self, at: datetime, *, has_it: bool) -> None:
-        """Remember whether the organisation has the call without a job, unless the same is remembered."""
+        """Remember whether the organisation has the call without a job; nothing is written where that is known."""
         with self._warehouse.session() as session:
             if ledgers.has_current_call(session) is not has_it:
                 ledgers.note_current_call(session, has_it=has_it, at=at)

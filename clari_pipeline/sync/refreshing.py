@@ -27,7 +27,7 @@ class Marts:
     def refresh(self, name: str) -> list[Problem]:
         """Refresh a mart and those filled with it, where their tables have changed; judge whether movements add up.
 
-        Returns a line for people where an upgrade has changed what weekly rows mean, and they were rebuilt for it.
+        Returns a problem where weekly rows were rebuilt because an upgrade has changed how they are made.
         """
         context = self._context
 
@@ -43,10 +43,11 @@ class Marts:
         upgraded = context.warehouse.with_retry(make)
         if not upgraded:
             return []
-        message = f"the weekly marts of {', '.join(upgraded)} were rebuilt once, as this release defines a week's end"
-        return [
-            Problem(None, None, f"{message}: figures of past weeks may differ", RunbookSection.WEEKLY_MARTS_REBUILT)
-        ]
+        message = (
+            f"the weekly marts of {', '.join(upgraded)} were rebuilt once, as this release ends weeks at another moment"
+            ": figures of past weeks may differ, and nothing is to be done"
+        )
+        return [Problem(None, None, message, RunbookSection.WEEKLY_MARTS_REBUILT)]
 
     def judge_coverage(self) -> list[tuple[str, Verdict]]:
         """Judge whether the quarters to be synced are loaded and fresh; returns pairs of forecast id and verdict."""

@@ -35,9 +35,10 @@ class FileState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class InboxFile:
-    """One entry of the folder and what became of it: `detail` for people, `section` of the runbook on a failure.
+    """One entry of an inbox and what became of it: `detail` for people, `section` of the runbook on a failure.
 
-    `time_period_id` is its quarter, `request_id` its row of the ledger, where it has them.
+    `time_period_id` is its quarter, None where it has none; `request_id` is its row of the ledger, None where this run
+    landed nothing.
     """
 
     name: str
@@ -60,9 +61,9 @@ class InboxFile:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """Request ids of the replayed exports, and of all that were refused before the replay; what the marts report.
+    """Request ids of the replayed exports, and of all exports that were refused before the replay.
 
-    `files` are the entries of an inbox, where one was read.
+    `problems` come from the refresh of the marts; `files` are the entries of an inbox, where one was read.
     """
 
     request_ids: list[str]
@@ -173,7 +174,7 @@ class Replay:
         return writer.keep(forecast_id=forecast_id, time_period=str(quarter), job_id=job_id, facts=manifest)
 
     def merge(self, landed: LandedDocument) -> str:
-        """Merge or refuse a document that `land` has landed, whatever was made of it before; returns its request id."""
+        """Merge or refuse a document that `land` has landed, judging it again; returns its request id."""
         request_id: str = landed.manifest["request_id"]
         with self._context.warehouse.kept_open():
             _restore_ledger_row(self._context.warehouse, self._context.landing, landed)

@@ -1,4 +1,4 @@
-"""The call for the newest week without a job: how it is asked, and which answers say that there is none."""
+"""The call for the newest week without a job: its request, its document, and the answers of those who lack it."""
 
 import json
 
@@ -19,8 +19,8 @@ def read(sandbox, request=REQUEST, **more):
     return sink.content, download
 
 
-def test_it_is_the_newest_week_of_the_types_asked_for(sandbox):
-    """No job is queued and nothing is counted; a scope and a currency are asked for by the names that a job has."""
+def test_the_call_delivers_the_newest_week_of_the_types_asked_for(sandbox):
+    """No job is queued; the currency is sent by the name that it has in a job's request."""
     sandbox.scenario = "type_refused"
     jobs = len(sandbox.jobs)
     content, download = read(sandbox)
@@ -36,7 +36,7 @@ def test_it_is_the_newest_week_of_the_types_asked_for(sandbox):
     assert call(sandbox, lambda client: client.has_current_call(REQUEST))
 
 
-def test_it_comes_whole_whatever_is_in_its_way(sandbox):
+def test_a_damaged_or_failed_answer_is_requested_again(sandbox):
     expected, _ = read(sandbox)
     sandbox.fail_next("current", [*MIXED, "envelope"])
     assert read(sandbox)[0] == expected
@@ -52,7 +52,7 @@ def test_it_comes_whole_whatever_is_in_its_way(sandbox):
     [(NO_ROUTE, None), ("403", None), ("404", NotFound), ("401", AuthFailed), ("400", BadRequest)],
     ids=["no route", "403", "404", "401", "400"],
 )
-def test_the_gateways_404_and_a_403_alone_say_that_there_is_no_such_call(sandbox, fault, error):
+def test_only_the_gateways_404_and_a_403_mean_that_there_is_no_such_call(sandbox, fault, error):
     sandbox.fail_next("current", [fault, fault])
     if error is None:
         assert not call(sandbox, lambda client: client.has_current_call(REQUEST))

@@ -1,4 +1,4 @@
-"""Clari's status page: what stands there is named; a page that says nothing useful changes nothing."""
+"""Clari's status page: its incidents are named; a page that cannot be read changes nothing."""
 
 import asyncio
 import json
@@ -75,7 +75,7 @@ class Page:
                 self.wfile.write(page.body)
 
             def log_message(self, *_: Any) -> None:
-                """Say nothing."""
+                """Log no requests."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}/api/v2/summary.json"
@@ -90,7 +90,7 @@ def page() -> Iterator[Page]:
     made.server.server_close()
 
 
-def test_what_stands_there_is_named(page: Page) -> None:
+def test_each_trouble_is_one_line(page: Page) -> None:
     def check(case: tuple[Any, list[str]]) -> None:
         page.body = json.dumps(case[0]).encode()
         assert [one.line() for one in asyncio.run(read_status_page(page.url))] == case[1]
@@ -101,7 +101,7 @@ def test_what_stands_there_is_named(page: Page) -> None:
     assert "for 3 hours" in trouble.line(datetime(2026, 11, 21, 9, tzinfo=UTC))
 
 
-def test_a_page_that_says_nothing_useful_is_said_to(page: Page) -> None:
+def test_a_page_that_cannot_be_read_is_an_error_with_its_cause(page: Page) -> None:
     def check(case: tuple[bytes, str]) -> None:
         page.body = case[0]
         with pytest.raises(StatusPageUnreadable, match=case[1]):
@@ -121,7 +121,7 @@ def test_no_redirect_is_followed(page: Page) -> None:
 
 
 def test_where_clari_is_down_the_error_names_the_incident_and_the_page_is_asked_without_the_key(page: Page) -> None:
-    """Whatever the page says, or does not, Clari is down."""
+    """A page without incidents, or one that cannot be read, adds nothing to the error that Clari is down."""
     with Sandbox(scenario="down", now=lambda: NOW, people=1) as sandbox:
         with pytest.raises(ClariUnreachable, match=r"is down: .*; run again later") as of_sandbox:
             call(sandbox, lambda client: client.limits(), status_url=sandbox.status_url)

@@ -82,7 +82,7 @@ def test_a_month_of_a_fiscal_year_lies_in_a_quarter_of_it(start_month, month, ye
     assert not fiscal.contains(quarter.shifted(-1), first, last)
 
 
-# Of each kind of period the labels that stand for it, and by whom they are written.
+# Labels by the period that they name, with the source of each spelling.
 LABELS = {
     ("2027_Q2", "QUARTER", "Q2 FY 2027"): (
         *("Q2 FY 2027", "Q2 FY2027", " q2 fy 2027 ", "Q2 2027"),  # [spec], and as earlier releases read it
@@ -136,7 +136,7 @@ NO_LABELS = (
 
 
 def test_every_label_of_a_period_is_read_and_no_other_text():
-    """The sources of each are in facts.md of the issue: Clari's description, managers' CSV, the community."""
+    """As in Clari's API description [spec], in managers' CSV files [mdas], and in its community [community]."""
     read = FiscalCalendar().period_of_label
     found = {
         label: (one.id, one.type, one.label) for labels in LABELS.values() for label in labels if (one := read(label))
@@ -156,8 +156,8 @@ def test_a_month_is_of_the_fiscal_year_that_its_label_names():
         assert str(FiscalCalendar(start_month).period_of_label(label).first) == first, label
 
 
-def test_the_days_of_its_weeks_say_which_year_a_label_means():
-    """A week may begin before its quarter; without a day it is the quarter that was asked for, if that may be."""
+def test_a_label_without_a_year_has_that_of_its_weeks():
+    """A week may begin before its quarter. Without a day it is the quarter asked for, if its number is the same."""
     asked = Quarter(2027, 2)
     cases = {
         ("Q2", 2, "2026-05-01", None): "2027_Q2", ("Q2", 2, "2026-04-28", None): "2027_Q2",

@@ -208,7 +208,7 @@ def test_the_schedule_asks_for_each_quarter(monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_schedule_goes_by_the_quarters_that_the_warehouse_knows(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A year of 53 weeks ends on 2 January; by the settings alone while the warehouse cannot be read."""
+    """A year of 53 weeks ends on 2 January. While the warehouse cannot be read, the settings decide."""
     monkeypatch.setenv("CLARI_HISTORICAL_PERIODS", "0")
     monkeypatch.setenv("CLARI_WAREHOUSE_URL", f"duckdb:///{tmp_path / 'warehouse.duckdb'}")
     house, tick = House(tmp_path), datetime(2027, 1, 2, 20, tzinfo=UTC)
@@ -221,7 +221,7 @@ def test_the_schedule_goes_by_the_quarters_that_the_warehouse_knows(
     assert requests_of_a_tick(tick) == ["2027_Q1"]
 
 
-def test_what_an_upgrade_has_rebuilt_is_said_once(terminal: Terminal) -> None:
+def test_marts_that_an_upgrade_has_rebuilt_are_reported_once(terminal: Terminal) -> None:
     terminal.begin_after("sync")
     for run in (terminal, terminal.with_dagster):
         terminal.execute("update clari.mart_part_version set made_of = repeat('0', 64)")  # a release before versions

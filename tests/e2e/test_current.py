@@ -15,7 +15,7 @@ KNOWN = "select has_it from clari.current_call"
 
 
 def asked(sandbox: Sandbox) -> list[str]:
-    """What was asked of Clari beside the states of jobs, since the last time."""
+    """Method and first part of the path of each request since the last call of this, without those of jobs' states."""
     named = [f"{one.method} {one.path.removeprefix('/v4/').partition('/')[0]}" for one in sandbox.requests]
     named = [name for one, name in zip(sandbox.requests, named, strict=True) if "/export/jobs/" not in one.path]
     sandbox.requests.clear()
@@ -23,7 +23,7 @@ def asked(sandbox: Sandbox) -> list[str]:
 
 
 def test_types_that_exports_refuse_are_brought_without_a_job(terminal: Terminal, sandbox: Sandbox) -> None:
-    """Closed-won stands in the mart, of both quarters; the call is asked for once; nothing swings by it."""
+    """Closed-won of both quarters is in the mart; the call is tried once, then used; it makes no swings."""
     sandbox.scenario = "type_refused"
     answer = terminal("sync", "--json")
     assert (answer.code, "without crm" in answer.err) == (0, False), answer.err
@@ -49,7 +49,7 @@ def test_types_that_exports_refuse_are_brought_without_a_job(terminal: Terminal,
 
 
 def test_sync_current_finds_swings_without_an_export(terminal: Terminal, sandbox: Sandbox) -> None:
-    """Compared with the export before it, and the export after with it; entries of other weeks stay; no quota."""
+    """It is compared with the export before, and the next export with it; other weeks stay; no job is queued."""
     terminal.begin_after("sync", "--last", "1")
     entries = (
         "select time_frame_id, count(*) from clari.forecast_entry where in_latest_export group by all order by all"
@@ -82,7 +82,7 @@ def test_sync_current_finds_swings_without_an_export(terminal: Terminal, sandbox
 
 
 @pytest.mark.parametrize("words", [(), ("--period", str(BEFORE))])
-def test_an_organisation_without_the_call_is_told_once_by_clari_then_at_once(
+def test_an_organisation_without_the_call_is_refused_without_asking_clari_a_second_time(
     terminal: Terminal, sandbox: Sandbox, words: tuple[str, ...]
 ) -> None:
     sandbox.scenario = "no_current_call"
@@ -99,8 +99,8 @@ def test_an_organisation_without_the_call_is_told_once_by_clari_then_at_once(
     assert terminal("sync", "--current", *words).code == 0
 
 
-def test_answers_that_tell_nothing_are_not_remembered(terminal: Terminal, sandbox: Sandbox) -> None:
-    """A 404 of the service itself is none of the gateway's; the export is merged all the same."""
+def test_answers_that_leave_it_open_are_not_remembered(terminal: Terminal, sandbox: Sandbox) -> None:
+    """Such as a 404 of the service, instead of the gateway; the export is merged all the same."""
     sandbox.scenario = "type_refused"
     sandbox.fail_next("current", ["404"])
     answer = terminal("sync", "--last", "1")
@@ -121,7 +121,7 @@ def test_a_call_that_is_gone_is_a_failure_once(terminal: Terminal, sandbox: Sand
 
 
 def test_the_current_quarter_falls_back_to_it_where_no_export_is_left(terminal: Terminal, sandbox: Sandbox) -> None:
-    """Its newest week is merged, a line says so; both exports are failures, as their other weeks did not come."""
+    """Its newest week is merged, and a line names it; both exports are failures, as their other weeks did not come."""
     sandbox.scenario = "no_quota"
     answer = terminal("sync", "--json")
     found = [(one["time_period_id"], one["source"], one["state"]) for one in answer.document["exports"]]
@@ -150,9 +150,7 @@ def test_the_current_quarter_falls_back_to_it_where_no_export_is_left(terminal: 
     )
 
 
-def test_replay_brings_back_what_came_without_a_job(
-    terminal: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_replay_brings_back_what_came_without_a_job(terminal: Terminal, sandbox: Sandbox) -> None:
     sandbox.scenario = "type_refused"
     assert terminal("sync", "--last", "1").code == 0
     assert terminal("sync", "--current").code == 0
@@ -181,8 +179,8 @@ def test_replay_brings_back_what_came_without_a_job(
     ],
     ids=["after", "before"],
 )
-def test_a_killed_call_is_asked_anew_and_never_looked_for(tmp_path: Path, moments: list[Moment]) -> None:
-    """Nothing is queued, no job is looked for, and a sync with jobs after it does not take it up either."""
+def test_after_a_kill_the_call_is_made_again_and_no_job_is_looked_for(tmp_path: Path, moments: list[Moment]) -> None:
+    """A sync with jobs does not resume it either: it has no job at Clari."""
     with company() as sandbox:
         place = Place(tmp_path, sandbox)
         for moment in moments:
@@ -198,7 +196,7 @@ def test_a_killed_call_is_asked_anew_and_never_looked_for(tmp_path: Path, moment
         assert place.query("select count(*) from clari.export_job where state in ('SUBMITTING', 'SUBMITTED')") == [(0,)]
 
 
-def test_two_at_once_keep_to_their_own_rows(tmp_path: Path) -> None:
+def test_concurrent_syncs_keep_to_their_own_rows(tmp_path: Path) -> None:
     with company(job_seconds=0.3) as sandbox:
         place = Place(tmp_path, sandbox, has_warehouse=True)
         syncs = [place.begun("current"), place.begun("current"), place.begun(1)]

@@ -13,7 +13,7 @@ from tests.helpers.terminal import BEFORE, CURRENT, Terminal
 
 
 class Inbox:
-    """A folder; files in it are an hour old, or as old as they say."""
+    """A folder; files in it are an hour old unless `hours` gives another age."""
 
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
@@ -27,8 +27,8 @@ class Inbox:
         os.utime(file, (then, then))
         return file
 
-    def taken(self, *words: str, code: int = 0) -> dict[str, tuple[str, str]]:
-        """State and detail of each entry of the folder, as `replay --inbox` says."""
+    def merged(self, *words: str, code: int = 0) -> dict[str, tuple[str, str]]:
+        """Run `replay --inbox`; state and detail of each entry of the folder, by name."""
         answer = self._terminal("replay", "--inbox", "inbox", "--forecast", "north", "--json", *words)
         assert answer.code == code, (answer.out, answer.err)
         files = answer.document["files"]
@@ -59,13 +59,13 @@ def test_every_new_file_is_merged_once_and_the_folder_stays_as_it_is(terminal: T
     inbox.drop("last.csv", managers("7", quarter=BEFORE, label="Q{0.number}"), hours=3)
     inbox.drop("later.csv", managers("-2400000.0", "2"), hours=2)
     before = {file: (file.read_bytes(), file.stat().st_mtime) for file in inbox.folder.iterdir()}
-    assert inbox.taken() == {
+    assert inbox.merged() == {
         "east.csv": ("MERGED", f"merged into {CURRENT}, 2 entries (2 new, 0 changed, 0 the same)"),
         "last.csv": ("MERGED", f"merged into {BEFORE}, 1 entries (1 new, 0 changed, 0 the same)"),
         "later.csv": ("MERGED", f"merged into {CURRENT}, 2 entries (0 new, 1 changed, 1 the same)"),
     }
     inbox.drop("again.csv", managers("-2400000.0", "1"), hours=1)  # the bytes of another file, later
-    assert {name: state for name, (state, _) in inbox.taken().items()} == dict.fromkeys(
+    assert {name: state for name, (state, _) in inbox.merged().items()} == dict.fromkeys(
         ("again.csv", "east.csv", "last.csv", "later.csv"), "KNOWN"
     )
     (inbox.folder / "again.csv").unlink()
@@ -88,7 +88,7 @@ def test_a_file_that_cannot_be_merged_is_named_with_why_and_stops_no_other(termi
     inbox.drop("workbook.csv", b"PK\x03\x04\xff")
     inbox.drop("tomorrow.csv", managers("6"), hours=-24)
     inbox.drop("old.csv", managers("6"), hours=24 * 400)
-    found = inbox.taken(code=1)
+    found = inbox.merged(code=1)
     expected = {
         "good.csv": ("MERGED", "merged into"),
         "two quarters.csv": ("REFUSED", f"{BEFORE}, {CURRENT}, and a document is of one quarter: export each"),
@@ -104,7 +104,7 @@ def test_a_file_that_cannot_be_merged_is_named_with_why_and_stops_no_other(termi
     assert terminal.query("select count(*) from clari.forecast_entry") == [(1,)]
     for name in expected.keys() - {"good.csv", "money.csv"}:
         (inbox.folder / name).unlink()
-    again = inbox.taken()
+    again = inbox.merged()
     assert again["money.csv"][0] == "KNOWN"
     assert "it was refused: amounts_are_readable" in again["money.csv"][1]
 
@@ -139,21 +139,21 @@ def test_what_is_no_document_is_left_alone_and_is_no_failure(terminal: Terminal,
         "page.html": ("NO_DOCUMENT", "web page"),
         "logo.png": ("NO_DOCUMENT", "not UTF-8"),
     }
-    found = inbox.taken()
+    found = inbox.merged()
     assert {name: state for name, (state, _) in found.items()} == {name: state for name, (state, _) in expected.items()}
     assert [name for name, (_, part) in expected.items() if part not in found[name][1]] == []
     assert terminal.query("select count(*) from clari.export_job") == [(0,)]
 
 
 def test_a_file_that_names_no_quarter_is_of_the_one_that_is_given(terminal: Terminal, inbox: Inbox) -> None:
-    """A quarter without a year is of the one asked for, if it has that number; its own periods go first."""
+    """A quarter without a year is of the one given, if it has that number; periods that a file names go first."""
     inbox.drop("nameless.csv", managers("5", label="Q{0.number}", has_days=False))
     inbox.drop("before.csv", managers("5", quarter=BEFORE))
     inbox.drop("year.json", json.dumps(_relational(period=str(CURRENT.year - 1))).encode())
-    assert {name: state for name, (state, _) in inbox.taken(code=1).items()} == {
+    assert {name: state for name, (state, _) in inbox.merged(code=1).items()} == {
         "nameless.csv": "REFUSED", "before.csv": "MERGED", "year.json": "REFUSED",
     }  # fmt: skip
-    found = inbox.taken("--period", str(CURRENT), code=1)
+    found = inbox.merged("--period", str(CURRENT), code=1)
     assert found["nameless.csv"][1].startswith(f"merged into {CURRENT}")
     assert found["before.csv"] == ("KNOWN", f"known already, of {BEFORE}")
     assert "export_period_matches_request" in found["year.json"][1]

@@ -1,4 +1,4 @@
-"""The contract of a forecast's documents is watched: what is new, gone or of another kind is named, nothing else."""
+"""The contract of a forecast's documents: keys that are new, gone or of another kind are named, and no others."""
 
 import json
 from collections.abc import Callable
@@ -17,7 +17,7 @@ COLUMNS = "User,Email,CRM User ID,Role,Parent Role,Timeframe,Field,Week,Start Da
 
 
 def relational(**more: Any) -> Json:
-    """Two calls of two people, each entry with these keys as well; `closed` None leaves the key out."""
+    """Two calls of two people, each entry with these keys as well; `...` leaves a key out."""
     figures = {"forecastValue": 100, "crmClosed": 10, **more}
     entries = [entry(who, "W01") | figures for who in ("ann", "bob")]
     return document(*({key: value for key, value in one.items() if value is not Ellipsis} for one in entries))
@@ -127,7 +127,7 @@ BY_DATA_ALONE: dict[str, tuple[Any, Any, dict[str, Any]]] = {
 
 
 def brought(house: House, name: str, *contents: Any, **request: Any) -> list[Outcome]:
-    """The outcomes of documents, a day after another; the first is asked for without `request` but its history."""
+    """The outcomes of documents, brought a day apart; of `request` the first has the history alone."""
     of_first = {key: value for key, value in request.items() if key == "history"}
     forecast = Forecast(house, name)
     return [
@@ -203,7 +203,7 @@ def test_unknown_keys_can_be_read_whatever_the_order_of_arrival(open_house: Call
     assert keys(rebuilt) == expected
 
 
-def test_it_lies_beside_the_manifest_which_stays_as_it_landed(forecast: Forecast) -> None:
+def test_the_contract_lies_beside_the_manifest_which_stays_as_it_landed(forecast: Forecast) -> None:
     request_id = forecast.house.deliver(relational(likelihood=5), moment(10, 2))
     folder = forecast.house.context.landing.root / forecast.house.outcome(request_id).export.document
     before = (folder / "manifest.json").read_bytes()
@@ -236,8 +236,8 @@ def test_an_identical_document_has_the_contract_of_the_one_before(forecast: Fore
     assert forecast.row("document_key", path="entries[].likelihood")["last_seen_at"] == moment(10, 3)
 
 
-def test_people_are_told_once_a_change(tmp_path: Path) -> None:
-    """Every quarter shows it; it is told again where something else changes, or the same once more."""
+def test_people_are_notified_once_of_each_change(tmp_path: Path) -> None:
+    """Though every quarter shows it; another change, or the same change once more, is a new alert."""
     exports = count()
 
     def told(day: int, content: Json, *quarters: str) -> list[str]:

@@ -43,7 +43,7 @@ def bring_now(forecast: Forecast, content: Json, at: datetime, **request: Any) -
 
 
 def test_a_row_disappears_only_where_the_call_could_have_shown_it(forecast: Forecast) -> None:
-    """Of its own week, where it was asked for calls."""
+    """A row of the call's own week, where the call was asked for calls."""
     weeks = ("W01", "W02")
     people = [entry(who, week, call=100, closed=7) for who in ("ann", "bob") for week in weeks]
     forecast.bring(document(*people, entry("cy", "W02", call=5), entry("dee", "W02")), moment(10, 9))
@@ -90,20 +90,22 @@ def test_figures_of_the_crm_alone_are_no_baseline_and_swing_nothing(forecast: Fo
         ({"types": EXPORTED}, {}, "request_changed"),
     ],
 )  # fmt: skip
-def test_another_way_of_asking_is_no_other_request(forecast: Forecast, first: Json, second: Json, reason: str) -> None:
+def test_calls_of_both_sources_are_compared_unless_the_request_differs(
+    forecast: Forecast, first: Json, second: Json, reason: str
+) -> None:
     forecast.bring(now(entry(call=100, week="W02")), moment(10, 9), **first)
     forecast.bring(now(entry(call=130, week="W02")), moment(10, 10), **second)
     assert forecast.swing()["reason"] == reason
 
 
-def test_a_week_ago_is_the_newest_figure_of_either_kind(forecast: Forecast) -> None:
+def test_the_baseline_of_a_week_ago_is_the_newest_figure_of_either_source(forecast: Forecast) -> None:
     forecast.bring(document(entry(call=100)), moment(10, 2))
     bring_now(forecast, now(entry(call=200, week="W01"), week="W01"), moment(10, 2, 12))
     bring_now(forecast, now(entry(call=300)), moment(10, 9, 12))
     assert forecast.swing(baseline="week", export=3)["previous_value"] == 200
 
 
-def test_the_weeks_before_the_first_figures_are_told_by_the_first_export_with_history(forecast: Forecast) -> None:
+def test_weeks_before_the_first_figures_are_backfilled_from_the_first_export_with_history(forecast: Forecast) -> None:
     bring_now(forecast, now(entry(call=120)), moment(10, 10))
     forecast.bring(document(entry(call=100), entry(call=121, week="W02")), moment(10, 10, 9))
     forecast.house.refresh_marts()
@@ -129,7 +131,7 @@ Known = dict[tuple[str, str], tuple[Any, ...]]
 
 
 def brought(folder: Path, sandbox: Sandbox, clock: FakeClock, is_current: list[bool]) -> tuple[list[Known], Known]:
-    """The submitted calls as of each day, and as of each week's end; of each day either an export or the call."""
+    """The submitted calls as of each day and of each week's end; each day brings an export or the call."""
     given = {"base_url": sandbox.base_url, "api_key": SecretStr(sandbox.api_key), "poll_interval_s": 0.01}
     house, known = House(folder, **given), []
     folder.mkdir(exist_ok=True)

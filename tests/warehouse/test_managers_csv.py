@@ -26,7 +26,7 @@ def days_of(week: int) -> tuple[str, str]:
 
 
 def line(amount: object, *, week: int = 4, first: int = 1, **more: Any) -> str:
-    """A line of the week that is the nth of the quarter, which the document counts from `first`."""
+    """A line of the quarter's nth `week` (1 is the first); the document counts weeks from `first`."""
     return csv_line(amount, week=week - 1 + first, days=days_of(week), **{"period": "FY26 Q4", "crm": ""} | more)
 
 
@@ -80,7 +80,7 @@ def test_a_managers_team_says_nothing_of_the_others(forecast: Forecast, tmp_path
 
 
 def test_weeks_are_counted_from_0_or_from_1(forecast: Forecast) -> None:
-    """Those that Clari's own CSV counts from 0 [spec] are the same ones: they are known by their days."""
+    """Clari's own CSV counts weeks from 0 [spec]: the same weeks are matched by their days."""
     both = [line(100 + week, week=week, first=0) for week in (3, 4)]
     forecast.bring(csv_of(*both), moment(10, 24))
     outcome = forecast.bring(csv_of(*(line(100 + week, week=week) for week in (3, 4, 5))), moment(10, 25))
@@ -112,7 +112,7 @@ UNREAD = {
 }
 
 
-def test_a_period_that_nobody_can_read_is_named_with_what_would_be_read(house: House) -> None:
+def test_an_unreadable_period_is_named_with_what_would_be_read(house: House) -> None:
     def check(label: str) -> None:
         outcome = Forecast(house, label).bring(csv_of(csv_line("5", period=label, days=("", ""))), moment(11, 5))
         assert outcome.export.state == "REFUSED"
@@ -133,7 +133,7 @@ def in_both_formats(spelling: str, call: int, *, is_csv: bool) -> Any:
 def test_a_field_that_is_spelt_in_two_ways_is_named_and_joined_by_a_setting(
     house: House, tmp_path: Path, *, is_csv: bool
 ) -> None:
-    """From then on, and in what was merged once it is replayed."""
+    """In every later document; in earlier ones after a replay."""
     forecast = Forecast(house, f"north {is_csv}")
     forecast.bring(in_both_formats(OLD, 100, is_csv=is_csv), moment(10, 24))
     outcome = forecast.bring(in_both_formats(NEW, 110, is_csv=is_csv), moment(10, 25))
@@ -154,7 +154,7 @@ def test_a_field_that_is_spelt_in_two_ways_is_named_and_joined_by_a_setting(
 
 
 def test_two_spellings_in_one_document_are_one_field_unless_their_figures_differ(house: House, tmp_path: Path) -> None:
-    """A week that stands under both is one; one without figures is no other."""
+    """Entries with the same figures, or without, become one; entries whose figures differ are refused."""
     with_rules(house, tmp_path, ONE_FIELD)
     forecast = Forecast(house, "north")
     spelt = [line(5, week=3, field=OLD), line("", week=4, field=OLD), line("", week=3, field=NEW), line(6, field=NEW)]
@@ -171,8 +171,8 @@ def test_two_spellings_in_one_document_are_one_field_unless_their_figures_differ
     assert all(part in said for part in (OLD, NEW, "[[field]]", "W04"))
 
 
-def test_fields_that_only_look_alike_in_two_formats_are_no_news(forecast: Forecast) -> None:
-    """A CSV has names for ids; and fields with other letters are others."""
+def test_a_field_with_its_name_for_an_id_in_a_csv_is_not_reported_as_alike(forecast: Forecast) -> None:
+    """Nor is a field whose name has other letters or digits."""
     fields = {"fc_1": "Commit", "fc_2": "Commit 2"}
     forecast.bring(document(entry(field="fc_1", call=1), entry(field="fc_2", call=1), fields=fields), moment(10, 24))
     other_quarter = csv_of(csv_line("1", period="Q3 FY 2026", days=("07/02/2026", "07/08/2026")))

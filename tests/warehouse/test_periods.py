@@ -40,7 +40,7 @@ def names_the_year(house: House, table: str) -> bool:
     return any(row.get("time_period_id") == "2026" for row in house.rows(f"from clari.{table}"))
 
 
-def test_each_is_a_period_of_its_own(tmp_path: Path) -> None:
+def test_a_year_a_quarter_and_months_are_kept_apart(tmp_path: Path) -> None:
     """Kept with its own figures, which all reconcile; marts are of the quarter and its months, as Clari writes them."""
     house = House(tmp_path, now=moment(1, 21))
     weeks: dict[str, date | None] = {"W01": date(2026, 1, 1), "W02": date(2026, 1, 8)}
@@ -75,7 +75,7 @@ def test_each_is_a_period_of_its_own(tmp_path: Path) -> None:
     assert with_year == read | {"forecast_entry_sighting", "forecast_time_frame", "time_frame", "time_period"}
 
 
-def test_only_a_period_that_lies_around_the_quarter_is_let_in(forecast: Forecast) -> None:
+def test_only_a_period_that_lies_around_the_quarter_is_accepted(forecast: Forecast) -> None:
     """By its days, whatever its type, or by the quarter's fiscal year; another one is refused, and named."""
 
     def check(case: tuple[Json, str, bool]) -> None:
@@ -108,7 +108,7 @@ def test_only_a_period_that_lies_around_the_quarter_is_let_in(forecast: Forecast
 
 
 def test_weeks_that_only_the_year_has_are_no_weeks_of_the_quarter(tmp_path: Path) -> None:
-    """Neither the week of the call nor the dates of the quarter are found by them, nor the field of its quota."""
+    """They decide neither the week of the call, nor the quarter's dates, nor the field of its quota."""
     weeks = {f"TF:{first}": first for first in (date(2026, 1, 5) + timedelta(weeks=n) for n in range(52))}
     in_quarter = [week for week, first in weeks.items() if date(2026, 6, 27) <= first <= date(2026, 9, 30)]
     shown = [entry(week=week, call=100, period=BEFORE) for week in in_quarter]

@@ -91,13 +91,13 @@ CLOSINGS: dict[str, tuple[list[tuple[str, int]], dict[str, Any], tuple[int, str,
     ),
     "not yet": ([("06T08:30", 1), ("07T07:59", 2)], {}, (2, "2022-12-07T07:59", False)),
     "later by setting": ([("06T08:30", 1), ("07T08:30", 2)], {"week_close": "05:00"}, (2, "2022-12-07T08:30", False)),
-    "behind that": (
+    "after that": (
         [("07T08:30", 2), ("07T13:00", 3)], {"week_close": "05:00"}, (3, "2022-12-07T13:00", True),
     ),
 }  # fmt: skip
 
 
-def test_a_week_is_as_the_first_export_behind_its_close_shows_it(tmp_path: Path) -> None:
+def test_a_week_is_as_the_first_export_after_its_close_shows_it(tmp_path: Path) -> None:
     """[gitlab] Its records change until 08:00 UTC of the day after: midnight in California."""
 
     def check(case: str) -> None:
@@ -122,7 +122,7 @@ def test_a_week_is_as_the_first_export_behind_its_close_shows_it(tmp_path: Path)
     try_each(CLOSINGS, check)
 
 
-def test_an_upgraded_warehouse_has_its_weekly_marts_rebuilt_once_and_says_so(tmp_path: Path) -> None:
+def test_an_upgraded_warehouse_rebuilds_its_weekly_marts_once_and_reports_it(tmp_path: Path) -> None:
     with shared_house(tmp_path) as house:
         Forecast(house, "north").bring(document(entry(call=1), entry(week="W02", call=2)), at("2026-10-20T12:00"))
         marts = Marts(house.context)
@@ -144,7 +144,9 @@ YEAR = {"2026_Q3": ("2026-06-28", "2026-09-26"), "2026_Q4": ("2026-09-27", "2027
 @pytest.mark.parametrize(
     ("day", "current", "is_new"), [("2027-01-02", "2026_Q4", False), ("2027-01-03", "2027_Q1", True)]
 )
-def test_known_quarters_say_which_is_current(tmp_path: Path, day: str, current: str, is_new: bool) -> None:
+def test_days_of_quarters_in_the_warehouse_decide_which_is_current(
+    tmp_path: Path, day: str, current: str, is_new: bool
+) -> None:
     """[facts: fiscal years] Sync, gate, freshness and retention go by the days of quarters that documents gave."""
     house = House(tmp_path, historical_periods=1, now=at(f"{day}T12:00"))
     assert str(house.context.current_quarters()[0]) == "2027_Q1"  # by months, where nothing is known
@@ -170,7 +172,7 @@ def test_known_quarters_say_which_is_current(tmp_path: Path, day: str, current: 
 
 
 def test_a_refused_document_moves_no_quarter(tmp_path: Path) -> None:
-    """Nor does a merged one of another quarter that lies months off, which is only a warning."""
+    """Nor does a merged document whose days lie months off, as the check only warns for past quarters."""
     house = House(tmp_path, now=at("2026-12-20T12:00"))
     with house.held_open():
         for name, state in ((QUARTER, "REFUSED"), ("2026_Q3", "LOADED")):

@@ -70,10 +70,12 @@ def status_page_is_clear(probe: Probe) -> Finding:
     try:
         troubles = asyncio.run(read_status_page(address))
     except StatusPageUnreadable as error:
-        return warning(f"{address} cannot be read: {error}", "look at it in a browser; or unset CLARI_STATUS_URL")
+        return warning(
+            f"{address} cannot be read: {error}", "open it in a browser and mend the address, or unset CLARI_STATUS_URL"
+        )
     if troubles:
         summary = "; ".join(trouble.line(probe.now()) for trouble in troubles[:_MOST_NAMED])
-        return warning(summary, "what fails meanwhile may be Clari's: wait for its end, then clari-pipeline sync")
+        return warning(summary, "syncs may fail meanwhile: wait until it is over, then run clari-pipeline sync")
     return passed("all operational")
 
 
@@ -149,9 +151,9 @@ def exports_may_run(probe: Probe) -> Finding:
 
 
 def current_call_answers(probe: Probe) -> Finding:
-    """The organisation has the call for the forecast without a job; noted in the warehouse, for the next syncs."""
+    """The organisation has the call for the forecast without a job. Notes it in the warehouse, for the next syncs."""
     has_it = probe.has_current_call()
-    with suppress(CannotCheck, WarehouseError):  # of the warehouse other lines tell
+    with suppress(CannotCheck, WarehouseError):  # other checks report the warehouse
         if probe.is_schema_current:
             with probe.context.warehouse.session() as session:
                 ledger.note_current_call(session, has_it=has_it, at=probe.now())

@@ -9,7 +9,7 @@ from clari_pipeline.core.periods import Quarter
 from clari_pipeline.ops.freshness import ExportHealth
 from clari_pipeline.ops.preflight.probe import CannotCheck, Finding, Probe, failed, passed, warning
 from clari_pipeline.store import ledger
-from clari_pipeline.sync.calendar_evidence import contradiction
+from clari_pipeline.sync.calendar_evidence import cause_and_remedy
 from clari_pipeline.sync.products.registry import unmet
 from clari_pipeline.sync.products.standing import product_freshness
 from clari_pipeline.warehouse import environment
@@ -77,9 +77,9 @@ def warehouse_schema_is_current(probe: Probe) -> Finding:
 
 
 def fiscal_calendar_is_right(probe: Probe) -> Finding:
-    """The quarters begin at Clari in the months that the settings say, by merged documents and newer refused ones.
+    """The quarters begin at Clari in the months of the settings: by merged documents, and by newer refused ones.
 
-    It fails where the newest quarter of them contradicts the settings, and warns where an older one does.
+    It fails where the newest of these quarters contradicts the settings, and warns where only an older one does.
     """
     known = {one["quarter_id"]: (one["start_date"], one["end_date"]) for one in probe.rows("calendar/quarters")}
     for one in probe.rows("calendar/contradictions"):
@@ -90,8 +90,9 @@ def fiscal_calendar_is_right(probe: Probe) -> Finding:
     wrong = [quarter for quarter, days in delivered.items() if probe.calendar.contradicted_by(quarter, *days)]
     if not wrong:
         return passed(f"{len(delivered)} quarters, as documents date them, are where the settings have them")
-    detail, _, remedy = contradiction(max(wrong), *delivered[max(wrong)], probe.calendar)["summary"].rpartition(": ")
-    return (failed if max(wrong) == max(delivered) else warning)(detail, remedy)
+    newest = max(wrong)
+    cause, remedy = cause_and_remedy(newest, *delivered[newest], probe.calendar)
+    return (failed if newest == max(delivered) else warning)(cause, remedy)
 
 
 def quarters_are_covered(probe: Probe) -> Finding:

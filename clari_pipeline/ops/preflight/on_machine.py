@@ -140,8 +140,9 @@ def schedule_is_alive(probe: Probe) -> Finding:
 def syncs_follow_the_week(probe: Probe) -> Finding:
     """A sync of `CLARI_SYNC_CRON` runs within four hours after each week's close, for a year to come.
 
-    An export from before the close lacks what was changed last; one from long after it is of the next week. Weeks end
-    on the days that documents have listed; before the first, any day of the week will do that fits.
+    An export from before the close lacks the last changes; one from long after it is of the next week. Weeks end on the
+    days that the newest quarter's documents list. Without any listed, the check passes if weeks that end on one same
+    day of the week, whichever, are followed so.
     """
     settings, first_day = probe.settings, probe.calendar.day_of(probe.now())
     ends = {one["end_date"].weekday() for one in probe.rows("calendar/week_ends")}
@@ -168,7 +169,7 @@ def syncs_follow_the_week(probe: Probe) -> Finding:
 
 
 def _next_run(settings: Settings, close: datetime, line: str | None = None) -> datetime:
-    """The first run of the schedule, or of another cron line, at a week's close or after it."""
+    """The first run of `CLARI_SYNC_CRON`, or of the cron line `line`, at a week's close or after it."""
     begin = close.astimezone(ZoneInfo(settings.timezone)) - timedelta(seconds=1)
     return next(CronSim(line or settings.sync_cron, begin))
 

@@ -144,7 +144,7 @@ class Probe:
 
     @cached_property
     def calendar(self) -> FiscalCalendar:
-        """The fiscal calendar, with the quarters' days that the warehouse knows, where it can be read."""
+        """The fiscal calendar with the quarters' days in the warehouse; by the settings alone if it cannot be read."""
         try:
             known = self.read(lambda session: known_calendar(session, self.settings.calendar))
         except (CannotCheck, WarehouseError):

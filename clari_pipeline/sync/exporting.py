@@ -285,6 +285,8 @@ class ExportRunner:
             await self._fail(export, missing)
         except ClariError as failed:
             await self._fail(export, failed)
+        except UNFORESEEN as error:
+            await self._fail(export, _unusable(export, error))
         else:
             await asyncio.to_thread(self._record.note_current_call, self._clock.now(), has_it=True)
         return export.request_id
@@ -311,8 +313,7 @@ class ExportRunner:
                 await self._fail(export, error)
                 return export.request_id
             except UNFORESEEN as error:
-                message = f"{export.label}: Clari's answer cannot be used ({unforeseen(error)})"
-                await self._fail(export, UnexpectedAnswer(message))
+                await self._fail(export, _unusable(export, error))
                 return export.request_id
             else:
                 return export.request_id
@@ -428,6 +429,10 @@ def exporting(
 def _quarters(exports: Iterable[Export]) -> dict[str, str]:
     """The quarters of exports, by request id."""
     return {export.request_id: export.quarter_id for export in exports}
+
+
+def _unusable(export: Export, error: BaseException) -> UnexpectedAnswer:
+    return UnexpectedAnswer(f"{export.label}: Clari's answer cannot be used ({unforeseen(error)})")
 
 
 def _quota_exhausted(limits: Limits) -> QuotaExhausted:

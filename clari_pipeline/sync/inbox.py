@@ -74,9 +74,9 @@ class Inbox:
         except (UsageError, LandingError, OSError) as error:
             state = FileState.REFUSED if isinstance(error, UsageError) else FileState.UNREADABLE
             return InboxFile(path.name, state, f"not merged: {error}", section=section_of(error))
-        known[which] = None
         (outcome,) = outcomes_of(self._context.warehouse, [request_id])
         export = outcome.export
+        known[which] = None if export.state == "LOADED" else outcome.reason
         if export.state != "LOADED":
             why = f"refused, of {quarter}: {outcome.reason}"
             return InboxFile(path.name, FileState.REFUSED, why, str(quarter), request_id, outcome.section)

@@ -189,7 +189,7 @@ class Loader(DocumentLoader[ExportRow, _Staged]):
         if warnings is None:
             return
         found = evidence.after_the_merge(
-            session, export, document, before, staged.recognised, merged, partial(self._count_exactly, row)
+            session, export, document, before, staged.recognised, merged, partial(self._count_exactly, session, row)
         )
         tops = evidence.of_tops(session, export, self._rules)
         self._reconciled(row.request_id, judged, warnings.joined(found).joined(tops))
@@ -244,9 +244,10 @@ class Loader(DocumentLoader[ExportRow, _Staged]):
     def _labels(self, row: ExportRow) -> tuple[str, str]:
         return row.forecast_id, row.time_period_id
 
-    def _count_exactly(self, export: ExportRow) -> Totals:
+    def _count_exactly(self, session: Session, export: ExportRow) -> Totals:
+        calendar = known_calendar(session, self._rules.calendar)
         with self.landing.find(export.document).open() as stream:
-            return count_exactly(stream, self._rules.calendar, Quarter.parse(export.time_period_id))
+            return count_exactly(stream, calendar, Quarter.parse(export.time_period_id))
 
 
 def has_landed(warehouse: Warehouse, quarter_id: str) -> bool:

@@ -26,8 +26,8 @@ from clari_pipeline.sync.publishing import Published, publish
 class SyncRequest:
     """What one sync exports: the forecasts of these quarters, then these products, under one run id.
 
-    `current` is the quarter that contains today. With `is_current` the sync brings only the newest week of each quarter,
-    without jobs. `tags` are set on its Dagster runs.
+    `current` is the quarter that contains today. With `is_current` the sync brings only the newest week of each
+    quarter, without jobs. `tags` are set on its Dagster runs.
     """
 
     run_id: str

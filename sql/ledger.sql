@@ -60,14 +60,14 @@ set
 where request_id = $request_id;
 
 -- name: current_call
-select has_it from clari.current_call;
+select has_it from clari.current_call where base_url = $base_url;
 
 -- name: current_call_noted
 -- Whether the organisation has the call without a job, by the newest answer.
 delete from clari.current_call;
 
-insert into clari.current_call (has_it, asked_at)
-values ($has_it, $asked_at);
+insert into clari.current_call (has_it, asked_at, base_url)
+values ($has_it, $asked_at, $base_url);
 
 -- name: deferred, table: export_job
 -- name: fetch_deferred, table: product_fetch

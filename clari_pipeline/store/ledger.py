@@ -184,15 +184,15 @@ def answered(session: Session, request_id: str, *, job_id: str, as_of: datetime 
     )
 
 
-def has_current_call(session: Session) -> bool | None:
-    """Whether the organisation has the call without a job; None before Clari was first asked."""
-    return next((bool(found["has_it"]) for found in rows(session, "ledger/current_call")), None)
+def has_current_call(session: Session, base_url: str) -> bool | None:
+    """Whether the organisation has the call without a job; None before Clari was first asked at that address."""
+    return next((bool(found["has_it"]) for found in rows(session, "ledger/current_call", base_url=base_url)), None)
 
 
-def note_current_call(session: Session, *, has_it: bool, at: datetime) -> None:
-    """Remember whether the organisation has the call without a job."""
+def note_current_call(session: Session, base_url: str, *, has_it: bool, at: datetime) -> None:
+    """Remember whether the organisation has the call without a job, by an answer from that address."""
     with session.lock("current_call"), session.transaction():
-        run(session, "ledger/current_call_noted", has_it=has_it, asked_at=at)
+        run(session, "ledger/current_call_noted", has_it=has_it, asked_at=at, base_url=base_url)
 
 
 def types_asked(session: Session, request_id: str, *, types: Iterable[str], refused: Iterable[str]) -> None:

@@ -350,12 +350,12 @@ def of_calls(session: Session, export: ExportRow, rules: CallRules) -> ExportFac
 def of_coverage(
     export: NewestExport, *, wanted: list[str], newest: Mapping[str, datetime], not_before: datetime
 ) -> ExportFacts:
-    """Facts on `wanted` quarters never loaded, or whose `exported_at` (`newest`) is before `not_before`."""
+    """Facts on `wanted` quarters never exported, or whose `exported_at` (`newest`) is before `not_before`."""
     missing = [quarter for quarter in wanted if quarter not in newest]
     stale = [quarter for quarter in wanted if quarter in newest and newest[quarter] < not_before]
     remedy = " ".join(["clari-pipeline sync", *(f"--period {quarter}" for quarter in missing + stale)])
     sentences = [
-        *([f"never loaded: {', '.join(missing)}"] if missing else []),
+        *([f"never exported: {', '.join(missing)}"] if missing else []),
         *([f"not exported since {not_before:%Y-%m-%d %H:%M} UTC: {', '.join(stale)}"] if stale else []),
     ]
     return ExportFacts(

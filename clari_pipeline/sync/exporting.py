@@ -266,14 +266,18 @@ class ExportRunner:
         An answer that leaves it open counts as no, and is not remembered.
         """
         async with self._asking:
-            known = await asyncio.to_thread(self._record.has_current_call)
+            known = await asyncio.to_thread(self._record.has_current_call, self._settings.base_url)
             if known is None:
                 try:
                     known = await self._client.has_current_call(request)
                 except ClariError:
                     return False
-                await asyncio.to_thread(self._record.note_current_call, self._clock.now(), has_it=known)
+                await self._note_current_call(has_it=known)
             return known
+
+    async def _note_current_call(self, *, has_it: bool) -> None:
+        note, base_url = self._record.note_current_call, self._settings.base_url
+        await asyncio.to_thread(note, base_url, self._clock.now(), has_it=has_it)
 
     async def _read_current(self, export: Export) -> str:
         """Read the newest week without a job, and land it, or note the failure; returns the request id."""
@@ -281,14 +285,14 @@ class ExportRunner:
             async with self._current_calls:
                 await self._land(export, export.current_id, partial(self._exporter.read_current, export))
         except NoCurrentCall as missing:
-            await asyncio.to_thread(self._record.note_current_call, self._clock.now(), has_it=False)
+            await self._note_current_call(has_it=False)
             await self._fail(export, missing)
         except ClariError as failed:
             await self._fail(export, failed)
         except UNFORESEEN as error:
             await self._fail(export, _unusable(export, error))
         else:
-            await asyncio.to_thread(self._record.note_current_call, self._clock.now(), has_it=True)
+            await self._note_current_call(has_it=True)
         return export.request_id
 
     async def _export_and_land(self, export: Export) -> str:
@@ -409,7 +413,7 @@ def exporting(
     with ExitStack() as stack:
         with context.warehouse.session() as session, session.lock("planning"):  # no other run resumes meanwhile
             environment.claim(session, context.settings.env)
-            if is_current and has_current_call(session) is False:
+            if is_current and has_current_call(session, context.settings.base_url) is False:
                 raise CurrentCallMissing(
                     "--current: this organisation has no call for the forecast without a job, as Clari has shown: "
                     "leave --current out, or have Clari enable it, then run clari-pipeline preflight, which asks again"

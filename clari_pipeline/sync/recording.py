@@ -78,16 +78,16 @@ class Recorder:
         with self._warehouse.session() as session:
             return EXPORTS.find(session, request_id)
 
-    def has_current_call(self) -> bool | None:
+    def has_current_call(self, base_url: str) -> bool | None:
         """Whether the organisation has the call without a job, by the warehouse; None before Clari was first asked."""
         with self._warehouse.session() as session:
-            return ledgers.has_current_call(session)
+            return ledgers.has_current_call(session, base_url)
 
-    def note_current_call(self, at: datetime, *, has_it: bool) -> None:
+    def note_current_call(self, base_url: str, at: datetime, *, has_it: bool) -> None:
         """Remember whether the organisation has the call without a job; nothing is written where that is known."""
         with self._warehouse.session() as session:
-            if ledgers.has_current_call(session) is not has_it:
-                ledgers.note_current_call(session, has_it=has_it, at=at)
+            if ledgers.has_current_call(session, base_url) is not has_it:
+                ledgers.note_current_call(session, base_url, has_it=has_it, at=at)
 
     def known_jobs(self) -> set[str]:
         """Ids of all jobs at Clari that a ledger row has already, of forecasts and of other products."""

@@ -212,3 +212,15 @@ def test_concurrent_syncs_keep_to_their_own_rows(tmp_path: Path) -> None:
 def test_current_and_last_exclude_each_other(terminal: Terminal, sandbox: Sandbox) -> None:
     answer = terminal("sync", "--current", "--last", "2")
     assert (answer.code, asked(sandbox)) == (2, [])
+
+
+def test_another_address_of_clari_is_asked_anew(
+    terminal: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one answered holds for no other, such as the next sandbox of `sync --sandbox`."""
+    sandbox.scenario = "no_current_call"
+    assert terminal("sync", "--current").code == 1
+    sandbox.scenario = "calm"
+    assert terminal("sync", "--current").code == 2
+    monkeypatch.setenv("CLARI_BASE_URL", sandbox.base_url.replace("127.0.0.1", "localhost"))
+    assert terminal("sync", "--current").code == 0

@@ -156,7 +156,7 @@ def current_call_answers(probe: Probe) -> Finding:
     with suppress(CannotCheck, WarehouseError):  # other checks report the warehouse
         if probe.is_schema_current:
             with probe.context.warehouse.session() as session:
-                ledger.note_current_call(session, has_it=has_it, at=probe.now())
+                ledger.note_current_call(session, probe.settings.base_url, has_it=has_it, at=probe.now())
     if has_it:
         return passed(
             "the newest week comes without a job: sync --current, refused types, and when the quota is used up"

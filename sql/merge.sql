@@ -239,6 +239,18 @@ when matched and shown.is_newer and known.last_seen_at <= $exported_at then upda
 when not matched then insert ({owner}, {key}, {columns}, last_seen_at, job_id)
 values ({its_owner}, shown.{key}, {columns: shown.*,}, $exported_at, $job_id);
 
+-- name: quarter_days
+-- A quarter has the days that a document gives, however old, where those of months stand in for a document without any.
+update clari.time_period as known
+set start_date = shown.start_date, end_date = shown.end_date
+from stage_time_period as shown
+where
+    known.time_period_id = $quarter_id
+    and shown.time_period_id = known.time_period_id
+    and known.start_date = $months_start and known.end_date = $months_end
+    and shown.start_date is not null and shown.end_date is not null
+    and (shown.start_date <> known.start_date or shown.end_date <> known.end_date);
+
 -- name: forecast_entry_history, measure: forecast_value, quota_value, adjustment_value, crm_total, crm_closed, submission: is_updated, updated_by, updated_at, override: adjusted_by, adjusted_at, key: time_period_id, time_frame_id, user_id, field_id
 -- A version a change: the open one is closed, the new one opened. After forecast_entry, from what it has become.
 create or replace temp table entry_versioned as

@@ -41,6 +41,7 @@ _ROWS_A_WRITE = 160_000  # more than a row group of DuckDB: what is less costs f
 _MERGING_LISTS = ("dimensions", "weeks", "week_numbers")
 _MERGING = (
     *_MERGING_LISTS,
+    "quarter_days",
     "entry_change",
     "forecast_entry",
     "forecast_entry_history",
@@ -133,13 +134,15 @@ def is_late(export: ExportRow, loaded: Iterable[ExportRow]) -> bool:
     return any(order(other) > order(export) for other in loaded if other.request_id != export.request_id)
 
 
-def merge(session: Session, export: ExportRow, left_out: Iterable[LeftOut] = ()) -> Merged:
+def merge(session: Session, export: ExportRow, calendar: FiscalCalendar, left_out: Iterable[LeftOut] = ()) -> Merged:
     """Merge the staged document of an export that is the newest of its forecast's quarter.
 
-    The caller holds the transaction. A measure that was not requested keeps its value, and so does one of a field that
-    is `left_out`. A row that the export could have shown and did not is kept, with `in_latest_export` false.
+    The caller holds the transaction. `calendar` is that of the settings. A measure that was not requested keeps its
+    value, and so does one of a field that is `left_out`. A row that the export could have shown and did not is kept,
+    with `in_latest_export` false.
     """
-    parameters = _parameters(export)
+    months = zip(("months_start", "months_end"), calendar.by_months(Quarter.parse(export.time_period_id)), strict=True)
+    parameters = _parameters(export) | dict(months)
     for column in left_out:
         run(session, "merge/left_out", **parameters | {"field_id": column.field_id, "measure": column.measure})
     for name in _MERGING:

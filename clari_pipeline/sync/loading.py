@@ -183,7 +183,7 @@ class Loader(DocumentLoader[ExportRow, _Staged]):
         self._keep_counts(session, row.request_id, judged.counts[row.request_id])
         is_judged = not judged.is_trusted(row.request_id)
         warnings = evidence.against_what_is_known(session, export, document, self._rules) if is_judged else None
-        merged = merging.merge(session, export, before.measures_left_out)
+        merged = merging.merge(session, export, self._rules.calendar, before.measures_left_out)
         merging.keep_contract(session, export, document.contract.fingerprint)
         merging.keep_lists(session, export, read_by=self._reader)
         if warnings is None:

@@ -171,6 +171,23 @@ def test_days_of_quarters_in_the_warehouse_decide_which_is_current(
         assert (str(known["start_date"]), str(known["end_date"])) == YEAR["2026_Q4"]
 
 
+def test_days_that_a_document_gives_win_over_those_of_months_in_any_order_of_arrival(tmp_path: Path) -> None:
+    """[facts: fiscal years] A CSV gives no days of its period: those of months stand in until a document gives some."""
+    given = document(entry(call=1), weeks={}, periods=[quarter(QUARTER, *YEAR[QUARTER])]), at("2026-10-20T12:00")
+    csv = csv_of(csv_line(1, period="Q4 FY 2026", week=1, days=("10/05/2026", "10/11/2026"))), at("2026-10-21T12:00")
+    found = []
+    for order in ((given, csv), (csv, given)):
+        house = House(tmp_path / str(len(found)), now=at("2027-01-02T12:00"))
+        with house.held_open():
+            for forecast, brought in zip(("north", "south"), order, strict=True):
+                house.bring(*brought, forecast=forecast)
+            for _ in ("as they arrived", "replayed"):
+                known = house.row("from clari.time_period")
+                found.append((str(known["start_date"]), str(known["end_date"]), str(house.context.current_quarter())))
+                house.replay([], [])
+    assert set(found) == {(*YEAR[QUARTER], QUARTER)}
+
+
 def test_a_refused_document_moves_no_quarter(tmp_path: Path) -> None:
     """Nor does a merged document whose days lie months off, as the check only warns for past quarters."""
     house = House(tmp_path, now=at("2026-12-20T12:00"))

@@ -155,3 +155,12 @@ def test_the_rooms_of_the_picture_are_those_of_the_package() -> None:
         floors[-1].add(room)
     contract = (ROOT / "pyproject.toml").read_text(encoding="utf-8").split("\nlayers = [")[1].split("]")[0]
     assert floors == [set(floor.split(" | ")) for floor in re.findall(r'"(.+)"', contract)]
+
+
+def test_the_tests_that_a_page_names_are_there() -> None:
+    """Each fact about Clari in `docs/clari.md` names the test that holds it."""
+    tests = "\n".join(file.read_text(encoding="utf-8") for file in ROOT.glob("tests/**/*.py"))
+    named = set(re.findall(r"`(test_\w+)`", EVERYTHING))
+    assert named
+    assert [name for name in named if f"def {name}(" not in tests] == []
+    assert [name for name in re.findall(r"`(tests/[\w/]+\.py)`", EVERYTHING) if not (ROOT / name).exists()] == []

@@ -86,7 +86,10 @@ def _unreadable_amount(chance: Random) -> Deception:
 def _other_calendar(chance: Random) -> Deception:
     first, last = chance.choice((("2025-11-01", "2026-01-31"), ("2026-09-01", "2026-11-30")))
     listed = [{"timePeriodId": QUARTER, "type": "QUARTER", "startDate": first, "endDate": last}]
-    content = _document(_good(chance)) | {"timePeriods": listed, "timeFrames": [{"timeFrameId": "W04"}]}
+    content = _document(_good(chance)) | {
+        "timePeriods": listed,
+        "timeFrames": [{"timeFrameId": "W04", "startDate": None, "endDate": None}],
+    }
     return "calendar_matches_settings", content, {}
 
 

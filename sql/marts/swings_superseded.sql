@@ -1,5 +1,6 @@
 -- Grain: one row an export of the quarter that was compared, and that is not the export of its moment any more, or was
--- compared with one that is not.
+-- compared with one that is not. One that shares its moment is compared anew: what was merged after it, as of the same
+-- moment, may have changed its calls.
 with loaded as (
     select job_id
     from clari.export_job
@@ -15,7 +16,19 @@ superseded as (
         forecast_id = $forecast_id
         and time_period_id = $quarter_id
         and job_id is not null
-        and job_id not in (select loaded.job_id from loaded)
+        and (
+            job_id not in (select loaded.job_id from loaded)
+            or exported_at in (
+                select shared.exported_at
+                from clari.export_job as shared
+                where
+                    shared.forecast_id = $forecast_id
+                    and shared.time_period_id = $quarter_id
+                    and shared.state = 'LOADED'
+                group by shared.exported_at
+                having count(*) > 1
+            )
+        )
 )
 
 select distinct job_id

@@ -118,11 +118,12 @@ def validate(
     except Exception as error:
         raise LibraryError(f"Great Expectations cannot judge: {type(error).__name__}: {_first_line(error)}") from error
     by_key: dict[str, Result] = {}
-    for one in validated.results:
-        assert one.expectation_config is not None
-        assert one.expectation_config.meta is not None
-        error = _error(one.exception_info)
-        by_key[one.expectation_config.meta[_KEY]] = Result(bool(one.success) and error is None, one.result, error)
+    for found in validated.results:
+        config = found.expectation_config
+        assert config is not None
+        assert config.meta is not None
+        message = _error(found.exception_info)
+        by_key[config.meta[_KEY]] = Result(bool(found.success) and message is None, found.result or {}, message)
     return [by_key[key] for key in keys]
 
 

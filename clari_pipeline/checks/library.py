@@ -119,11 +119,11 @@ def validate(
         raise LibraryError(f"Great Expectations cannot judge: {type(error).__name__}: {_first_line(error)}") from error
     by_key: dict[str, Result] = {}
     for found in validated.results:
-        config = found.expectation_config
-        assert config is not None
-        assert config.meta is not None
+        judged = found.expectation_config
+        assert judged is not None
+        assert judged.meta is not None
         message = _error(found.exception_info)
-        by_key[config.meta[_KEY]] = Result(bool(found.success) and message is None, found.result or {}, message)
+        by_key[judged.meta[_KEY]] = Result(bool(found.success) and message is None, found.result or {}, message)
     return [by_key[key] for key in keys]
 
 

@@ -324,6 +324,14 @@ select distinct user_id, null, null, null, null, null, null, null, null, false
 from stage_entry
 where user_id is not null and user_id not in (select listed.user_id from listed);
 
+-- name: staged_totals, measure: forecast_value, quota_value, adjustment_value, crm_total, crm_closed
+-- Grain: one row a field: sum and count of each measure over the staged entries, each as often as the document holds it.
+select
+    field_id,
+    {measure: coalesce(sum(multiply(cast(* as decimal(32, 4)), cast(copies as decimal(6, 0)))), 0) as *_total, coalesce(sum(case when * is not null then copies end), 0) as *_count,}
+from stage_entry
+group by field_id;
+
 -- name: tops
 select user_id, name, email from stage_user where is_top order by user_id limit 20;
 

@@ -82,13 +82,13 @@ def _imported() -> BatchDefinition[Any]:
 
 
 def validate(
-    frame: pd.DataFrame,
+    frame: pd.DataFrame | Mapping[str, Sequence[Any]],
     expectations: Sequence[Expectation],
     *,
     key_columns: Sequence[str] = (),
     with_evidence: bool = True,
 ) -> list[Result]:
-    """Validate a frame: one result an expectation, in their order.
+    """Validate a frame, or what makes one: a list of values by column. One result an expectation, in their order.
 
     `with_evidence` fills each `result`; there, unexpected rows are named by the frame's `key_columns`. Without, only
     `success` is found, in half the time. Raises `LibraryError` where the library or an expectation cannot be loaded;
@@ -96,7 +96,8 @@ def validate(
     """
     try:
         batches = _batches()
-        from great_expectations import ExpectationSuite  # noqa: PLC0415 - imported by `_batches`
+        import pandas as pd  # noqa: PLC0415 - imported by `_batches`, as what follows
+        from great_expectations import ExpectationSuite  # noqa: PLC0415
         from great_expectations.expectations.expectation_configuration import (  # noqa: PLC0415
             ExpectationConfiguration,
         )
@@ -114,7 +115,7 @@ def validate(
             result_format = {"result_format": "COMPLETE", "unexpected_index_column_names": list(key_columns)}
             if not key_columns:
                 del result_format["unexpected_index_column_names"]
-        validated = batches.get_batch({"dataframe": frame}).validate(suite, result_format=result_format)
+        validated = batches.get_batch({"dataframe": pd.DataFrame(frame)}).validate(suite, result_format=result_format)
     except Exception as error:
         raise LibraryError(f"Great Expectations cannot judge: {type(error).__name__}: {_first_line(error)}") from error
     by_key: dict[str, Result] = {}

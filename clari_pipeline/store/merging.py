@@ -38,6 +38,7 @@ MERGED = (
     "time_period",
 )
 _ROWS_A_WRITE = 160_000  # more than a row group of DuckDB: what is less costs four times as much a row
+_Total = tuple[Decimal, int]  # sum and count
 _MERGING_LISTS = ("dimensions", "weeks", "week_numbers")
 _MERGING = (
     *_MERGING_LISTS,
@@ -230,17 +231,50 @@ def forget_quarter(session: Session, forecast_id: str, quarter_id: str) -> None:
         run(session, f"merge/{name}", forecast_id=forecast_id, quarter_id=quarter_id)
 
 
-def control_totals(
-    session: Session, export: ExportRow, *, has_copies: bool
-) -> dict[tuple[str, str], tuple[Decimal, int]]:
-    """Sum and count, by field and measure, of the merged rows that the staged document holds.
+CONTROL_TOTAL = (
+    "field_id",
+    "measure",
+    "document",
+    "staged",
+    "merged",
+    "document_count",
+    "staged_count",
+    "merged_count",
+    "difference",
+    "count_difference",
+)
+"""The columns of `control_totals`."""
 
-    With `has_copies` each row counts as often as the document holds it.
+
+def control_totals(
+    session: Session, export: ExportRow, in_document: Mapping[tuple[str, str], _Total], *, has_copies: bool
+) -> list[Record]:
+    """One row a field and measure: sum and count in the document, in the staging table and in the merged rows.
+
+    `difference` and `count_difference` say how far staging table and merged rows are from the document, together. With
+    `has_copies` each row counts as often as the document holds it.
     """
-    found = rows(session, "merge/control_totals", **_parameters(export))
+    parameters = _parameters(export)
+    merged = rows(session, "merge/control_totals", **parameters)
     if has_copies:
-        found += rows(session, "merge/control_totals_of_copies", **_parameters(export))
-    totals: dict[tuple[str, str], tuple[Decimal, int]] = {}
+        merged += rows(session, "merge/control_totals_of_copies", **parameters)
+    in_table, in_stage = _totals(merged), _totals(rows(session, "documents/staged_totals"))
+    nothing = Decimal(0), 0
+    found = []
+    with localcontext(prec=MAX_PREC):
+        for key in sorted(in_document.keys() | in_stage.keys() | in_table.keys(), key=str):
+            three = [totals.get(key, nothing) for totals in (in_document, in_stage, in_table)]
+            (document, staged, there), counts = zip(*three, strict=True)
+            difference = abs(document - staged) + abs(document - there)
+            count_difference = abs(counts[0] - counts[1]) + abs(counts[0] - counts[2])
+            values = (*key, document, staged, there, *counts, difference, count_difference)
+            found.append(dict(zip(CONTROL_TOTAL, values, strict=True)))
+    return found
+
+
+def _totals(found: Iterable[Record]) -> dict[tuple[str, str], _Total]:
+    """Sums and counts by field and measure, of rows with a field's `MEASURE_total` and `MEASURE_count`."""
+    totals: dict[tuple[str, str], _Total] = {}
     with localcontext(prec=MAX_PREC):
         for one in found:
             field = one.pop("field_id")

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from clari_pipeline.checks.export_gate import KEEPS_OUT_CURRENT, ExportFacts
+from clari_pipeline.checks.export_gate import KEEPS_OUT_CURRENT, ExportFacts, Frame
 from clari_pipeline.core.periods import FiscalCalendar, Quarter, why_no_period
 from clari_pipeline.core.safe_text import json_text
 from clari_pipeline.documents import MEASURES, Document, Rounded, Totals
@@ -27,7 +27,7 @@ def of_download(export: LedgerRow, *, is_whole: bool) -> ExportFacts:
     """Facts known before the document is read: whether the download proved complete."""
     return ExportFacts(
         request_id=export.request_id,
-        facts={"ends_unproved": int(not is_whole)},
+        facts={"is_whole": is_whole},
         evidence={
             "export_is_complete": {
                 "summary": "the connection ended where nothing says how long the document is, and no two downloads "
@@ -66,17 +66,15 @@ def of_document(
         is_in_grace=is_of_nothing or begins <= today < begins + grace,
         is_current=quarter == calendar.quarter_of(today),
         facts={
-            "reading_faults": 0,
+            "is_readable": True,
+            "is_truncated": bool(export.rows_truncated),
             "rows_exported": document.entry_count,
-            "truncation_flags": int(bool(export.rows_truncated)),
             "periods_outside": len(outside),
-            "null_keys": found.null_keys,
-            "conflicting_keys": found.conflicting_keys,
-            "unreadable_amounts": found.unreadable_amounts,
             "amounts_changed": document.rounded.counts.total() + found.cells_left_out,
             "calendar_contradictions": len(contradictions),
             "weeks_astray": len(astray),
         },
+        frames={"entry": _at_fault(found)},
         evidence={
             "export_is_readable": {"shape": document.shape, "unknown_keys": document.unknown_keys},
             "export_is_not_empty": {"summary": f"the document for {quarter} holds no entries"},
@@ -90,21 +88,39 @@ def of_document(
                 "requested": str(quarter),
                 "delivered": [period.time_period_id for period in found.periods],
             },
-            "entry_keys_are_complete": _named(
-                found.null_keys, "entries lack a part of their key", found.entries_without_key
-            ),
+            "entry_keys_are_complete": {
+                **_named(found.null_keys, "entries lack a part of their key", found.entries_without_key),
+                "null_keys": found.null_keys,
+            },
             "entry_keys_are_unique": {
                 **_named(found.conflicting_keys, differ, found.entries_in_conflict),
+                "conflicting_keys": found.conflicting_keys,
                 "exact_duplicates_dropped": found.rows_written - found.rows_staged,
             },
-            "amounts_are_readable": _named(
-                found.unreadable_amounts, "amounts cannot be read", found.amounts_unreadable
-            ),
+            "amounts_are_readable": {
+                **_named(found.unreadable_amounts, "amounts cannot be read", found.amounts_unreadable),
+                "unreadable_amounts": found.unreadable_amounts,
+            },
             "amounts_are_exact": _not_exact(document.rounded, found.measures_left_out),
             "calendar_matches_settings": contradictions[0] if contradictions else {},
             "weeks_touch_their_period": _astray(astray),
         },
     )
+
+
+def _at_fault(found: DocumentFacts) -> Frame:
+    """The frame `entry`: one row an entry at fault, at most twenty a fault."""
+    rows = [
+        {**entry, "fault": fault}
+        for fault, entries in (
+            ("no key", found.entries_without_key),
+            ("conflict", found.entries_in_conflict),
+            ("unreadable amount", found.amounts_unreadable),
+        )
+        for entry in entries
+    ]
+    columns = ("time_period_id", "time_frame_id", "user_id", "field_id", "versions", "measure", "written", "fault")
+    return {column: [row.get(column) for row in rows] for column in columns}
 
 
 def _not_exact(rounded: Rounded, left_out: list[facts.LeftOut]) -> dict[str, Any]:
@@ -161,21 +177,20 @@ def against_what_is_known(session: Session, export: ExportRow, document: Documen
     currencies = facts.currencies_changed(session, export)
     shared = facts.people_shared(session)
     alike = [_alike(*pair) for pair in facts.fields_alike(session, export, rules.rules.spellings)]
+    rows, before = document.entry_count, previous.rows_exported if previous else 0
     of_interest = {
         "currencies_changed": sum(change.entries for change in currencies),
         "people_shared": len(shared),
         "fields_alike": len(alike),
-        # Hundredths of a row above 85 % of the export before.
-        "rows_above_tolerance": document.entry_count * 100 - (previous.rows_exported * 85 if previous else 0),
+        "rows_lost_percent": Decimal(100 * (before - rows)) / before if rows < before else Decimal(0),
     }
     return ExportFacts(
         request_id=export.request_id,
         facts=of_interest,
         evidence={
             "row_count_is_stable": {
-                "summary": f"{document.entry_count} entries, "
-                f"where the export before had {previous.rows_exported if previous else 0}",
-                "rows_exported": document.entry_count,
+                "summary": f"{rows} entries, where the export before had {before}",
+                "rows_exported": rows,
                 "previous": previous and asdict(previous),
             },
             "currency_is_stable": {
@@ -227,7 +242,7 @@ def of_tops(session: Session, export: ExportRow, rules: CallRules) -> ExportFact
         remedy = "no export of the whole organisation has shown anybody there, and no row is the total"
     return ExportFacts(
         request_id=export.request_id,
-        facts={"tops_beside_one": abs(len(named if rules.top_user else tops) - 1)},
+        facts={"people_at_top": len(named if rules.top_user else tops)},
         evidence={
             "totals_have_one_top": {
                 "summary": f"{len(tops)} people stand at the top ({', '.join(known_as) or 'no roles'}): {remedy}",
@@ -268,49 +283,33 @@ def after_the_merge(
         + abs(merged.rows_shown - merged.rows_merged)
     )
     requested = {_MEASURE_TYPES[name] for name in export.types if name in _MEASURE_TYPES}
-    in_table = merging.control_totals(session, export, has_copies=duplicates > 0)
     left_out = {(column.field_id, column.measure) for column in before.measures_left_out}
-    counted = document.control_totals
-    in_document = None if counted is None else recognised.totals(counted)
-    if in_document is None or _differing(in_document, in_table, requested, left_out):
-        in_document = recognised.totals(recount())
-    differing = _differing(in_document, in_table, requested, left_out)
+
+    def compared(document_totals: Totals) -> list[Record]:
+        in_document = {key: (one.total, one.count) for key, one in recognised.totals(document_totals).items()}
+        return [
+            one
+            for one in merging.control_totals(session, export, in_document, has_copies=duplicates > 0)
+            if one["measure"] in requested and (one["field_id"], one["measure"]) not in left_out
+        ]
+
+    totals = None if document.control_totals is None else compared(document.control_totals)
+    if totals is None or any(map(_differs, totals)):
+        totals = compared(recount())
+    differing = [one for one in totals if _differs(one)]
     return ExportFacts(
         request_id=export.request_id,
-        facts={"rows_unreconciled": unreconciled, "totals_unreconciled": len(differing)},
+        facts={"rows_unreconciled": unreconciled},
+        frames={"control_total": {name: [one[name] for one in totals] for name in merging.CONTROL_TOTAL}},
         evidence={
             "row_counts_reconcile": {"summary": f"rows do not reconcile: {counts}", **counts},
-            "control_totals_reconcile": {
-                "summary": f"{len(differing)} control totals differ",
-                "totals": len(in_document),
-                "differing": differing[:_SHOWN],
-            },
+            "control_totals_reconcile": {"summary": f"{len(differing)} control totals differ", "totals": len(totals)},
         },
     )
 
 
-def _differing(
-    in_document: Totals,
-    in_table: Mapping[tuple[str, str], tuple[Decimal, int]],
-    requested: set[str],
-    left_out: set[tuple[str, str]],
-) -> list[dict[str, Any]]:
-    """Fields and measures whose sum or count differs between document and table; only measures that were requested."""
-    counted: dict[tuple[Any, str], tuple[Decimal, int]] = {
-        key: (total.total, total.count) for key, total in in_document.items()
-    }
-    merged: dict[tuple[Any, str], tuple[Decimal, int]] = dict(in_table)
-    nothing = (Decimal(0), 0)
-    return [
-        {
-            "field_id": key[0],
-            "measure": key[1],
-            "document": counted.get(key, nothing),
-            "merged": merged.get(key, nothing),
-        }
-        for key in sorted(counted.keys() | merged.keys(), key=str)
-        if key[1] in requested and key not in left_out and counted.get(key, nothing) != merged.get(key, nothing)
-    ]
+def _differs(total: Record) -> bool:
+    return bool(total["difference"] or total["count_difference"])
 
 
 def of_calls(session: Session, export: ExportRow, rules: CallRules) -> ExportFacts:
@@ -390,4 +389,4 @@ def _shown(found: Sequence[Any]) -> list[dict[str, Any]]:
 def _named(count: int, what: str, shown: list[Record]) -> dict[str, Any]:
     """Evidence that counts the offenders, and shows the first."""
     first = ", ".join(f"{key} {value}" for key, value in shown[0].items()) if shown else ""
-    return {"summary": f"{count} {what}; the first: {first}", "entries": shown}
+    return {"summary": f"{count} {what}; the first: {first}"}

@@ -36,5 +36,5 @@ class Judged:
 def unreadable(export: LedgerRow, why: str, download: ExportFacts | None = None) -> list[Verdict]:
     """Verdicts on an unreadable document: `export_is_readable` fails with `why`; `download` adds further facts."""
     found = {"export_is_readable": {"summary": why, "document": export.landing_path}}
-    faults = ExportFacts(request_id=export.request_id, facts={"reading_faults": 1}, evidence=found)
+    faults = ExportFacts(request_id=export.request_id, facts={"is_readable": False}, evidence=found)
     return judge(faults if download is None else faults.joined(download))

@@ -19,8 +19,8 @@ def window_of(fetch: FetchRow) -> str:
 
 def of_document(session: Session, fetch: FetchRow, found: ReadResult) -> ExportFacts:
     """Facts of the document alone."""
-    flags = {} if fetch.rows_truncated is None else {"truncation_flags": int(fetch.rows_truncated)}
-    facts = {"reading_faults": 0, "rows_exported": found.rows_exported, **flags, **found.facts}
+    flags = {} if fetch.rows_truncated is None else {"is_truncated": fetch.rows_truncated}
+    facts = {"is_readable": True, "rows_exported": found.rows_exported, **flags, **found.facts}
     return ExportFacts(request_id=fetch.request_id, facts=facts, evidence=_evidence(session, fetch, found))
 
 

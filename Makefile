@@ -23,7 +23,7 @@ install-dev: .venv/installed-dev
 .venv/installed-demo: pyproject.toml constraints.txt constraints-demo.txt | .venv/made
 	@echo "Installing what the demo needs into .venv"
 	@$(call add,--editable .,--override constraints-demo.txt)
-	@[ -e .venv/installed ] || $(PIP) uninstall --yes scipy uvloop setuptools uv >.venv/install.log 2>&1 || true
+	@[ -e .venv/installed ] || $(PIP) uninstall --yes uvloop setuptools uv >.venv/install.log 2>&1 || true
 	@touch $@
 
 .venv/installed: pyproject.toml constraints.txt | .venv/made

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -160,8 +160,8 @@ class Verdict:
         return str(self.evidence.get("summary") or check.explains)
 
 
-_Question = tuple[str, tuple[tuple[Any, ...], ...]]
-_answers: dict[_Question, tuple[int, ...]] = {}  # cache: which rows of these values break an expectation
+_Question = tuple[str, tuple[Any, ...]]
+_answers: dict[_Question, bool] = {}  # cache: whether a row of these values breaks an expectation
 
 
 def judge(export: ExportFacts, by: Mapping[str, Check] = CHECKS) -> list[Verdict]:
@@ -187,7 +187,7 @@ def remember_verdicts(verdicts: Iterable[Verdict]) -> None:
         check = CHECKS.get(verdict.check_name)
         if check is not None and all(column in verdict.evidence for column in check.columns):
             row = {column: [verdict.evidence[column]] for column in check.columns}
-            _answers[_question(check, row)] = () if verdict.passed else (0,)
+            _answers.update((question, not verdict.passed) for question in _questions(check, row))
 
 
 def carry_over(verdicts: Iterable[Verdict], request_id: str, job_id: str | None) -> list[Verdict]:
@@ -235,25 +235,29 @@ def _verdict(export: ExportFacts, check: Check, frame: Frame, broken: Sequence[i
     )
 
 
-def _question(check: Check, frame: Frame) -> _Question:
-    return json.dumps(check.expectation), tuple(tuple(frame[column]) for column in check.columns)
-
-
-def _broken(checks: Sequence[Check], frame: Frame) -> dict[str, tuple[int, ...]]:
-    """By check the rows of the frame that break it.
+def _broken(checks: Sequence[Check], frame: Frame) -> dict[str, list[int]]:
+    """By check the places of the rows that break it. Every expectation judges each row by itself.
 
     Great Expectations is asked once a process of the same expectation and values. Raises `LibraryError`.
     """
-    questions = {check.name: _question(check, frame) for check in checks}
-    if unknown := [check for check in checks if questions[check.name] not in _answers]:
-        if len(_answers) > _MOST_ANSWERS:
-            _answers.clear()
-        rows = len(frame[unknown[0].columns[0]])
-        judged = {column: list(frame[column]) for check in unknown for column in check.columns}
-        results = library.validate(judged, [check.expectation for check in unknown], with_evidence=rows > 1)
-        for check, result in zip(unknown, results, strict=True):
+    if len(_answers) > _MOST_ANSWERS:
+        _answers.clear()
+    questions = {check.name: list(_questions(check, frame)) for check in checks}
+    asked = [check for check in checks if not all(one in _answers for one in questions[check.name])]
+    if asked:
+        columns = list(dict.fromkeys(column for check in asked for column in check.columns))
+        rows = list(dict.fromkeys(zip(*(frame[column] for column in columns), strict=True)))
+        judged: Frame = dict(zip(columns, zip(*rows, strict=True), strict=True))
+        results = library.validate(judged, [check.expectation for check in asked], with_evidence=len(rows) > 1)
+        for check, result in zip(asked, results, strict=True):
             if result.error is not None:
                 raise LibraryError(f"{check.name}: {result.error}")
-            places = result.result["unexpected_index_list"] if rows > 1 else [0]
-            _answers[questions[check.name]] = () if result.success else tuple(places)
-    return {name: _answers[question] for name, question in questions.items()}
+            broken = () if result.success else result.result.get("unexpected_index_list", [0])
+            _answers.update((one, place in broken) for place, one in enumerate(_questions(check, judged)))
+    return {name: [place for place, one in enumerate(of) if _answers[one]] for name, of in questions.items()}
+
+
+def _questions(check: Check, frame: Frame) -> Iterator[_Question]:
+    """The expectation and the values of each row that it judges."""
+    text = json.dumps(check.expectation)
+    return ((text, values) for values in zip(*(frame[column] for column in check.columns), strict=True))

@@ -5,6 +5,7 @@ Docstrings of commands are their help texts.
 
 from __future__ import annotations
 
+import gc
 import sys
 from datetime import datetime
 from importlib import metadata
@@ -393,6 +394,7 @@ def runbook(
 
 def main() -> None:
     """Run the command line: errors are one line on stderr, with the right exit code."""
+    gc.set_threshold(20_000, 20, 20)  # garbage is searched less often: a tenth of a sync's processor time
     sys.exit(run(sys.argv[1:]))
 
 

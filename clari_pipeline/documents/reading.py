@@ -25,9 +25,9 @@ from clari_pipeline.documents.json_shapes import (
     read_lists,
     row_of,
 )
-from clari_pipeline.documents.json_stream import JsonStream, no_document
+from clari_pipeline.documents.json_stream import JsonStream, NotFinite, Number, no_document
 from clari_pipeline.documents.long_csv import KEYS_READ as CSV_KEYS
-from clari_pipeline.documents.long_csv import count_lines, header_of, is_header, read_long_csv
+from clari_pipeline.documents.long_csv import count_lines, delivered_line, header_of, is_header, lines_of, read_long_csv
 from clari_pipeline.documents.rows import (
     JSON_LISTS,
     MEASURES,
@@ -37,6 +37,7 @@ from clari_pipeline.documents.rows import (
     NoDocument,
     Rounded,
     Row,
+    decimal_of,
 )
 
 _OTHER_FILES = {  # by their first bytes
@@ -126,6 +127,47 @@ def count_exactly(stream: IO[bytes], calendar: FiscalCalendar, asked: Quarter | 
             else:
                 text.value()
         return found
+
+
+def read_delivered(stream: IO[bytes], take: Callable[[list[dict[str, Any]]], None]) -> None:
+    """Read the entries of a document of any shape as Clari delivered them, by Clari's keys; nothing is merged.
+
+    `take` is given them in lists. Of JSON: each entry, its numbers as `Decimal` by their digits (one that no decimal
+    can hold as its text). Of CSV: each line, every column as text, and beside them `amount`, the `Decimal` in Data
+    Value, and `currency`, the sign or code before it; None where it is no money. Raises `DocumentUnreadable`.
+    """
+    with _sniffed(stream) as (buffered, is_json):
+        if not is_json:
+            take(
+                [
+                    delivered_line(line)
+                    for line in lines_of(io.StringIO(buffered.read().decode("utf-8-sig"), newline=""))
+                ]
+            )
+            return
+        text = JsonStream(buffered, maybe_nan=_AMOUNT_KEYS)
+        for key in text.members():
+            if key == "entries" and text.is_array():
+                for entries in text.decoded_elements():
+                    take([_delivered(entry) for entry in objects(entries, "entries")])
+            else:
+                text.value()
+
+
+def _delivered(value: Any) -> Any:
+    """A decoded value with its numbers as `Decimal`."""
+    match value:
+        case Number():
+            exact = decimal_of(value)
+            return str(value) if exact is None else exact
+        case NotFinite():
+            return str(value)
+        case dict():
+            return {key: _delivered(item) for key, item in value.items()}
+        case list():
+            return [_delivered(item) for item in value]
+        case _:
+            return value
 
 
 class _Reader:

@@ -197,7 +197,7 @@ class Clari:
         except LandingError:
             raise
         except UNREADABLE as error:
-            raise FrameError(f"the document {path} in {self._landing.root} {_why(error)}") from error
+            raise FrameError(f"landed document {self._landing.root / path}: {why_unreadable(error)}") from error
         frame.attrs.update(export)
         return frame
 
@@ -255,7 +255,3 @@ def _known(name: str, names: Collection[str], *, what: str, listed: str) -> str:
     close = get_close_matches(str(name), names, 1, cutoff=0.5)
     hint = f"did you mean {close[0]}? " if close else ""
     raise FrameError(f"there is no {what} {name}: {hint}{listed} lists them")
-
-
-def _why(error: BaseException) -> str:
-    return f"cannot be read: {why_unreadable(error)}"

@@ -138,12 +138,7 @@ def read_delivered(stream: IO[bytes], take: Callable[[list[dict[str, Any]]], Non
     """
     with _sniffed(stream) as (buffered, is_json):
         if not is_json:
-            take(
-                [
-                    delivered_line(line)
-                    for line in lines_of(io.StringIO(buffered.read().decode("utf-8-sig"), newline=""))
-                ]
-            )
+            take([delivered_line(line) for line in lines_of(_csv_text(buffered.read()))])
             return
         text = JsonStream(buffered, maybe_nan=_AMOUNT_KEYS)
         for key in text.members():
@@ -239,14 +234,7 @@ class _Reader:
     def read_csv(self, stream: IO[bytes]) -> Document:
         self._document.shape = "long_csv"
         content = stream.read()
-        try:
-            text = content.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            remedy = next((f": {hint}" for mark, hint in _OTHER_FILES.items() if content.startswith(mark)), "")
-            is_ours = remedy or is_header(content[:_PEEKED].decode("latin-1"))
-            kind = DocumentUnreadable if is_ours else NoDocument
-            raise kind(f"the document is not UTF-8: {error.reason} at byte {error.start}{remedy}") from None
-        lines = io.StringIO(text, newline="")
+        lines = _csv_text(content)
         unknown = self._document.unknown_keys
         entries = read_long_csv(
             lines, self._calendar, self._lists, unknown, self._seen, currency=self._currency, asked=self._asked
@@ -278,6 +266,17 @@ class _Reader:
         document.contract = self._seen.contract(document.shape, _KEYS_READ[document.shape])
         document.tables = {**self._lists.tables(), "raw_unreadable": pa.concat_tables(self._unreadable)}
         return document
+
+
+def _csv_text(content: bytes) -> io.StringIO:
+    """A CSV's text. Raises `DocumentUnreadable`, and `NoDocument` for another file."""
+    try:
+        return io.StringIO(content.decode("utf-8-sig"), newline="")
+    except UnicodeDecodeError as error:
+        remedy = next((f": {hint}" for mark, hint in _OTHER_FILES.items() if content.startswith(mark)), "")
+        is_ours = remedy or is_header(content[:_PEEKED].decode("latin-1"))
+        kind = DocumentUnreadable if is_ours else NoDocument
+        raise kind(f"the document is not UTF-8: {error.reason} at byte {error.start}{remedy}") from None
 
 
 @contextmanager

@@ -35,7 +35,7 @@ def shown(cells: list[dict[str, Any]]) -> Iterator[str]:
             body = ast.parse("".join(cell["source"])).body
             last = body.pop() if isinstance(body[-1], ast.Expr) else None
             exec(compile(ast.Module(body, []), "cell", "exec"), names)
-            value = eval(compile(ast.Expression(last.value), "cell", "eval"), names) if last is not None else None
+            value = eval(compile(ast.Expression(last.value), "cell", "eval"), names) if last is not None else None  # noqa: S307
             yield "" if value is None else repr(value)
 
 

@@ -151,18 +151,15 @@ def read_delivered(stream: IO[bytes], take: Callable[[list[dict[str, Any]]], Non
 
 def _delivered(value: Any) -> Any:
     """A decoded value with its numbers as `Decimal`."""
-    match value:
-        case Number():
-            exact = decimal_of(value)
-            return str(value) if exact is None else exact
-        case NotFinite():
-            return str(value)
-        case dict():
-            return {key: _delivered(item) for key, item in value.items()}
-        case list():
-            return [_delivered(item) for item in value]
-        case _:
-            return value
+    kind = type(value)  # compared by identity: most of the time goes into this
+    if kind is Number:
+        exact = decimal_of(value)
+        return str(value) if exact is None else exact
+    if kind is dict:
+        return {key: _delivered(item) for key, item in value.items()}
+    if kind is list:
+        return [_delivered(item) for item in value]
+    return str(value) if kind is NotFinite else value
 
 
 class _Reader:

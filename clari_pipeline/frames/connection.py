@@ -167,8 +167,8 @@ class Clari:
         decimals by the digits that are written; nothing is merged, rounded or left out. `frame.attrs` has the export's
         `forecast_id`, `time_period_id`, `job_id`, `exported_at`, `source` and `state`.
 
-        Documents lie in `CLARI_DATA_DIR` of the machine that syncs; a million entries take a minute. Raises `FrameError` where none is known or it is
-        unreadable, `LandingError` where its file is missing or damaged.
+        Documents lie in `CLARI_DATA_DIR` of the machine that syncs. A million entries take a minute. Raises
+        `FrameError` where none is known or it is unreadable, `LandingError` where its file is missing or damaged.
         """
         if (quarter is None) == (job_id is None):
             raise FrameError("name a document: quarter and forecast, or job_id")

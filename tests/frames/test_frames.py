@@ -135,6 +135,7 @@ REFUSED: list[tuple[Callable[[Clari], object], type[PipelineError], str]] = [
     (lambda clari: clari.sql("select 1; select 2"), QueryRefused, ""),
     (lambda clari: clari.sql("selec 1"), QueryRefused, 'syntax error at or near "selec"'),
     (lambda clari: clari.sql("select nope from clari.alert"), QueryRefused, "nope"),
+    (lambda clari: clari.sql("select cast('NaN' as decimal) as none"), QueryRefused, ""),
     *(
         (lambda clari, text=text: clari.sql(text), QueryRefused, "")  # type: ignore[misc]
         for text in (

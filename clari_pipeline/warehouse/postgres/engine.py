@@ -14,7 +14,7 @@ from psycopg.types.string import TextLoader
 from pydantic import SecretStr
 
 from clari_pipeline.warehouse.dialects import transpiled
-from clari_pipeline.warehouse.errors import WarehouseUnwritable, lock_timed_out, rejected
+from clari_pipeline.warehouse.errors import QueryRefused, WarehouseUnwritable, lock_timed_out, rejected
 from clari_pipeline.warehouse.migrations import is_current
 from clari_pipeline.warehouse.postgres import ENGINE
 from clari_pipeline.warehouse.postgres.address import read_address
@@ -88,6 +88,8 @@ class PostgresSession(ServerSession):
             if self.is_lost:
                 raise translate(error, self.place, is_connected=True, is_lost=True) from error
             raise rejected(ENGINE.title, error) from error
+        except pa.ArrowException as error:  # a numeric that is not a number, say
+            raise QueryRefused(f"Arrow has no type for a column's values ({error}): cast it in the query") from error
 
     def _read_by_cursor(self, statement: str, parameters: dict[str, Any] | None) -> pa.Table:
         """By a server-side cursor, in a transaction of its own. Raises `psycopg.Error`."""

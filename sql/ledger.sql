@@ -230,6 +230,21 @@ update clari.{table} set state = 'LOADED', {columns: * = $*,}, {reset: * = null,
 -- When the rows became visible.
 update clari.export_job set loaded_at = $loaded_at where request_id = $request_id;
 
+-- name: newest_landed
+-- The newest landed document of each forecast, whatever became of it: of a job, or of a quarter and perhaps a forecast.
+select forecast_id, time_period_id, job_id, exported_at, source, state, landing_path
+from clari.export_job
+where
+    landing_path is not null
+    and (job_id = $job_id or (time_period_id = $quarter_id and ($every_forecast or forecast_id = $forecast_id)))
+qualify
+    row_number() over (partition by forecast_id order by exported_at desc, submitted_at desc, request_id desc) = 1
+order by forecast_id;
+
+-- name: newest_merged
+-- What the newest merged export is as of.
+select max(exported_at) as exported_at from clari.export_job where state = 'LOADED';
+
 -- name: of_quarter
 -- The landed exports of a forecast's quarter, in the order in which they count.
 select *

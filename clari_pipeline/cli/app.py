@@ -18,7 +18,7 @@ from typer.exceptions import TyperException
 from clari_pipeline.cli import alerts
 from clari_pipeline.cli.alerts import AsJson
 from clari_pipeline.config.rules import RulesError
-from clari_pipeline.config.settings import Settings, read_settings
+from clari_pipeline.config.settings import Settings, of_sandbox, read_settings
 from clari_pipeline.core.periods import Quarter, UnknownPeriod
 from clari_pipeline.core.runbook import ExitCode, PipelineError, RunbookSection, section_of
 from clari_pipeline.core.setting_errors import SettingsError, UsageError
@@ -222,10 +222,8 @@ def board(
 
 def _settings_of(*, sandbox: bool) -> Settings:
     """The settings, or those of the sandbox's warehouse."""
-    from clari_pipeline.cli import commands  # noqa: PLC0415
-
     settings = read_settings()
-    return settings.model_copy(update=commands.of_sandbox(settings)) if sandbox else settings
+    return settings.model_copy(update=of_sandbox(settings)) if sandbox else settings
 
 
 @app.command(epilog="Example: clari-pipeline as-of 2026-10-31T09:00 --period 2026_Q4 --format csv --output then.csv")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
-from clari_pipeline.config.settings import Settings
+from clari_pipeline.config.settings import Settings, of_sandbox
 from clari_pipeline.core.interrupts import run_interruptibly
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.core.runbook import AlertKind, ExitCode, Problem, RunbookSection, section_of
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 _WIDE = 120
 _SANDBOX_FORECASTS = ("total_new",)
-_SANDBOX_START_MONTH = 2
 
 
 @contextmanager
@@ -67,21 +66,6 @@ def sandbox_or_clari(settings: Settings, *, scenario: str | None) -> Iterator[Se
                 **own,
             }
         )
-
-
-def of_sandbox(settings: Settings) -> dict[str, Any]:
-    """The settings of the sandbox's company, and those that keep its data apart: data folder and warehouse.
-
-    Its fiscal year begins in February, unless a setting names another month.
-    """
-    folder = settings.data_dir / "sandbox"
-    is_month_set = "fiscal_year_start_month" in settings.model_fields_set
-    return {
-        "data_dir": folder,
-        "warehouse_url": SecretStr(f"duckdb:///{folder / 'warehouse.duckdb'}"),
-        "fiscal_year_start_month": settings.fiscal_year_start_month if is_month_set else _SANDBOX_START_MONTH,
-        "fiscal_year_named_by": "end",
-    }
 
 
 def sync(

@@ -22,6 +22,7 @@ REQUIRED_TYPES = ("forecast", "quota", "crm_closed")
 PRODUCTS = ("forecast", "limits", "audit", "activity", "opportunity")  # in the order in which a sync fetches them
 SANDBOX_KEY = "sandbox-key-"  # how the key of every sandbox begins
 _COPY = "warehouse-read.duckdb"
+_SANDBOX_START_MONTH = 2
 
 
 _Listed = Annotated[tuple[str, ...], NoDecode]
@@ -315,6 +316,21 @@ def read_settings(**overrides: Any) -> Settings:
         raise SettingsError("; ".join(f"{name}: {said}" for name, said in faults.items()), faults=faults) from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f".env cannot be read: {error}") from None
+
+
+def of_sandbox(settings: Settings) -> dict[str, Any]:
+    """The settings of the sandbox's company, and those that keep its data apart: data folder and warehouse.
+
+    Its fiscal year begins in February, unless a setting names another month.
+    """
+    folder = settings.data_dir / "sandbox"
+    is_month_set = "fiscal_year_start_month" in settings.model_fields_set
+    return {
+        "data_dir": folder,
+        "warehouse_url": SecretStr(f"duckdb:///{folder / 'warehouse.duckdb'}"),
+        "fiscal_year_start_month": settings.fiscal_year_start_month if is_month_set else _SANDBOX_START_MONTH,
+        "fiscal_year_named_by": "end",
+    }
 
 
 def point_dagster_at(settings: Settings) -> Path:

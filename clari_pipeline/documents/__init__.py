@@ -3,7 +3,7 @@
 from clari_pipeline.documents.contract import Contract
 from clari_pipeline.documents.control_totals import Totals
 from clari_pipeline.documents.dates import with_days
-from clari_pipeline.documents.reading import Document, count_exactly, read_document
+from clari_pipeline.documents.reading import Document, count_exactly, read_delivered, read_document
 from clari_pipeline.documents.rows import MEASURES, DocumentUnreadable, Rounded
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Rounded",
     "Totals",
     "count_exactly",
+    "read_delivered",
     "read_document",
     "with_days",
 ]

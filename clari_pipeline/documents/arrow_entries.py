@@ -15,7 +15,16 @@ import pyarrow.json as pj
 
 from clari_pipeline.documents.json_shapes import ENTRY_KEYS
 from clari_pipeline.documents.json_stream import Number
-from clari_pipeline.documents.rows import AMOUNT, BEYOND_TIME, ENTRY, FIRST_MOMENT, MEASURES, Rounded, texts
+from clari_pipeline.documents.rows import (
+    AMOUNT,
+    BEYOND_TIME,
+    ENTRY,
+    FIRST_MOMENT,
+    MEASURES,
+    TOO_LARGE,
+    Rounded,
+    texts,
+)
 
 _TEXT = pa.string()
 # For a JSON number, or a text that is one: Arrow parses both exactly or fails. 22 decimals hold what doubles print.
@@ -206,6 +215,8 @@ def _with_four_decimals(table: pa.Table, measure: str, rounded: Rounded) -> pa.C
     try:
         return exact.cast(AMOUNT)
     except pa.ArrowInvalid:  # too many decimals, or digits
+        if pc.max(pc.abs(exact)).as_py() >= TOO_LARGE:  # Arrow would round a value of too many digits to 0
+            raise
         kept = pc.round(exact, 4, round_mode="half_to_even")
     fields = table["field_id"].filter(pc.not_equal(kept, exact))
     counts = {(found["values"].as_py(), measure): found["counts"].as_py() for found in pc.value_counts(fields)}

@@ -19,6 +19,7 @@ from clari_pipeline.documents.rows import (
     NoDocument,
     Row,
     amount_of,
+    decimal_of,
     without_nul,
 )
 
@@ -105,6 +106,17 @@ def read_long_csv(
     for field in dict.fromkeys(key[3] for key in entries):
         if field:
             lists.add("raw_field", {"field_id": field, "field_name": field})
+
+
+def lines_of(text: Iterable[str]) -> Iterator[dict[str, str]]:
+    """Each line by column, as it is written. Raises `DocumentUnreadable`."""
+    return _lines(text, Counter())
+
+
+def delivered_line(line: Mapping[str, str]) -> dict[str, Any]:
+    """A line with `amount` and `currency` beside its columns: the money in Data Value, None where it is none."""
+    written, currency = parse_money(line["Data Value"])
+    return {**line, "amount": None if written is None else decimal_of(written), "currency": currency}
 
 
 def count_lines(text: IO[str], calendar: FiscalCalendar, asked: Quarter | None = None) -> Totals:

@@ -25,9 +25,9 @@ from clari_pipeline.documents.json_shapes import (
     read_lists,
     row_of,
 )
-from clari_pipeline.documents.json_stream import JsonStream, no_document
+from clari_pipeline.documents.json_stream import JsonStream, NotFinite, Number, no_document
 from clari_pipeline.documents.long_csv import KEYS_READ as CSV_KEYS
-from clari_pipeline.documents.long_csv import count_lines, header_of, is_header, read_long_csv
+from clari_pipeline.documents.long_csv import count_lines, delivered_line, header_of, is_header, lines_of, read_long_csv
 from clari_pipeline.documents.rows import (
     JSON_LISTS,
     MEASURES,
@@ -37,6 +37,7 @@ from clari_pipeline.documents.rows import (
     NoDocument,
     Rounded,
     Row,
+    decimal_of,
 )
 
 _OTHER_FILES = {  # by their first bytes
@@ -128,6 +129,39 @@ def count_exactly(stream: IO[bytes], calendar: FiscalCalendar, asked: Quarter | 
         return found
 
 
+def read_delivered(stream: IO[bytes], take: Callable[[list[dict[str, Any]]], None]) -> None:
+    """Read the entries of a document of any shape as Clari delivered them, by Clari's keys; nothing is merged.
+
+    `take` is given them in lists. Of JSON: each entry, its numbers as `Decimal` by their digits (one that no decimal
+    can hold as its text). Of CSV: each line, every column as text, and beside them `amount`, the `Decimal` in Data
+    Value, and `currency`, the sign or code before it; None where it is no money. Raises `DocumentUnreadable`.
+    """
+    with _sniffed(stream) as (buffered, is_json):
+        if not is_json:
+            take([delivered_line(line) for line in lines_of(_csv_text(buffered.read()))])
+            return
+        text = JsonStream(buffered, maybe_nan=_AMOUNT_KEYS)
+        for key in text.members():
+            if key == "entries" and text.is_array():
+                for entries in text.decoded_elements():
+                    take([_delivered(entry) for entry in objects(entries, "entries")])
+            else:
+                text.value()
+
+
+def _delivered(value: Any) -> Any:
+    """A decoded value with its numbers as `Decimal`."""
+    kind = type(value)  # compared by identity: most of the time goes into this
+    if kind is Number:
+        exact = decimal_of(value)
+        return str(value) if exact is None else exact
+    if kind is dict:
+        return {key: _delivered(item) for key, item in value.items()}
+    if kind is list:
+        return [_delivered(item) for item in value]
+    return str(value) if kind is NotFinite else value
+
+
 class _Reader:
     """Reads one document."""
 
@@ -197,14 +231,7 @@ class _Reader:
     def read_csv(self, stream: IO[bytes]) -> Document:
         self._document.shape = "long_csv"
         content = stream.read()
-        try:
-            text = content.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            remedy = next((f": {hint}" for mark, hint in _OTHER_FILES.items() if content.startswith(mark)), "")
-            is_ours = remedy or is_header(content[:_PEEKED].decode("latin-1"))
-            kind = DocumentUnreadable if is_ours else NoDocument
-            raise kind(f"the document is not UTF-8: {error.reason} at byte {error.start}{remedy}") from None
-        lines = io.StringIO(text, newline="")
+        lines = _csv_text(content)
         unknown = self._document.unknown_keys
         entries = read_long_csv(
             lines, self._calendar, self._lists, unknown, self._seen, currency=self._currency, asked=self._asked
@@ -236,6 +263,17 @@ class _Reader:
         document.contract = self._seen.contract(document.shape, _KEYS_READ[document.shape])
         document.tables = {**self._lists.tables(), "raw_unreadable": pa.concat_tables(self._unreadable)}
         return document
+
+
+def _csv_text(content: bytes) -> io.StringIO:
+    """A CSV's text. Raises `DocumentUnreadable`, and `NoDocument` for another file."""
+    try:
+        return io.StringIO(content.decode("utf-8-sig"), newline="")
+    except UnicodeDecodeError as error:
+        remedy = next((f": {hint}" for mark, hint in _OTHER_FILES.items() if content.startswith(mark)), "")
+        is_ours = remedy or is_header(content[:_PEEKED].decode("latin-1"))
+        kind = DocumentUnreadable if is_ours else NoDocument
+        raise kind(f"the document is not UTF-8: {error.reason} at byte {error.start}{remedy}") from None
 
 
 @contextmanager

@@ -77,7 +77,8 @@ _BOOLEANS = {
     **dict.fromkeys(("true", "t", "yes", "y", "1"), True),
     **dict.fromkeys(("false", "f", "no", "n", "0"), False),
 }
-_SMALLEST, _TOO_LARGE = Decimal("0.0001"), Decimal(10) ** 14
+_SMALLEST = Decimal("0.0001")
+TOO_LARGE = Decimal(10) ** 14  # amounts from here on are refused
 _LONGEST_EXPONENT = 400  # with more digits than this has, a number is zero or refused
 
 # Milliseconds since 1970 of the years 1 to 9999, the range of Python's datetime; BEYOND_TIME is the first after it.
@@ -250,10 +251,10 @@ def exact_amount_of(text: str) -> Decimal | None:
 
 def _with_four_decimals(amount: Decimal) -> Decimal | None:
     """Round half-even; None for 10^14 or more."""
-    if not -_TOO_LARGE < amount < _TOO_LARGE:
+    if not -TOO_LARGE < amount < TOO_LARGE:
         return None
     kept = amount.quantize(_SMALLEST, ROUND_HALF_EVEN)
-    return kept if -_TOO_LARGE < kept < _TOO_LARGE else None
+    return kept if -TOO_LARGE < kept < TOO_LARGE else None
 
 
 def decimal_of(text: str) -> Decimal | None:

@@ -24,9 +24,9 @@ from clari_pipeline.core.safe_text import PlainConsole, spreadsheet_cell
 from clari_pipeline.core.setting_errors import UsageError
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.log_lines import CommandLog
-from clari_pipeline.warehouse.duckdb.engine import describe_tables
+from clari_pipeline.warehouse.duckdb.engine import arrow_schemas
 from clari_pipeline.warehouse.errors import WarehouseMissing
-from clari_pipeline.warehouse.session import run
+from clari_pipeline.warehouse.session import Session, row, run
 
 Format = Literal["table", "csv", "parquet"]
 
@@ -50,6 +50,30 @@ _HEADERS = {
 _Rows = Iterator[list[tuple[Any, ...]]]
 
 
+def query_of(
+    session: Session, moment: datetime, *, quarters: Sequence[Quarter], forecasts: Sequence[str], now: datetime
+) -> dict[str, Any]:
+    """The parameters of the query `marts/as_of`; no quarters or forecasts are all of them.
+
+    Raises `UsageError` for a moment that is ahead of this machine's clock and of every merged export (Clari's clock,
+    whose moments they are, may run ahead a little).
+    """
+    if moment > now:
+        newest = row(session, "ledger/newest_merged")["exported_at"]
+        if newest is None or moment > newest:
+            raise UsageError(
+                f"{_shown(moment)} is ahead of this machine's clock, and nothing is known of it yet: name a moment up "
+                f"to {_shown(now)}"
+            )
+    return {
+        "as_of": moment,
+        "forecasts": list(forecasts),
+        "every_forecast": not forecasts,
+        "quarters": [str(quarter) for quarter in quarters],
+        "every_quarter": not quarters,
+    }
+
+
 def show(
     settings: Settings,
     moment: datetime,
@@ -61,11 +85,13 @@ def show(
 ) -> int:
     """Write the entries as of a moment to a file or to standard output; returns the exit code.
 
-    Raises `UsageError` where Parquet would be written to a terminal, `WarehouseMissing` where nothing was ever written.
+    Raises `UsageError` where Parquet would be written to a terminal, or for a moment that is ahead of the clock, and
+    `WarehouseMissing` where nothing was ever written.
     """
     if form == "parquet" and output is None and sys.stdout.isatty():
         raise UsageError("Parquet is nothing to look at: name a file with --output, or let another program read it")
-    warehouse = Context.of(settings).warehouse
+    context = Context.of(settings)
+    warehouse = context.warehouse
     if not warehouse.exists():
         raise WarehouseMissing(
             "there is no warehouse yet: run clari-pipeline sync, or clari-pipeline replay from landed documents"
@@ -75,15 +101,8 @@ def show(
     with TemporaryDirectory(prefix="clari-as-of-") as folder:
         file = output or Path(folder) / "known"
         with warehouse.session() as session:
-            answer = run(
-                session,
-                "marts/as_of",
-                as_of=moment,
-                forecasts=list(forecasts),
-                every_forecast=not forecasts,
-                quarters=[str(quarter) for quarter in quarters],
-                every_quarter=not quarters,
-            )
+            asked = query_of(session, moment, quarters=quarters, forecasts=forecasts, now=context.now())
+            answer = run(session, "marts/as_of", **asked)
             names = [column[0] for column in answer.description or ()]
             chunks: _Rows = iter(lambda: answer.fetchmany(_ROWS_A_CHUNK), [])
             written = writers[form](names, chunks, file)
@@ -92,7 +111,7 @@ def show(
                 shutil.copyfileobj(known, sys.stdout.buffer)
             sys.stdout.buffer.flush()
     if not written:
-        as_of = f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        as_of = _shown(moment)
         CommandLog(settings).say(
             f"nothing of these was known as of {as_of}: see clari-pipeline status for what is loaded"
             if quarters or forecasts
@@ -146,14 +165,8 @@ def _parquet(names: list[str], chunks: _Rows, output: Path) -> int:
     import pyarrow as pa  # noqa: PLC0415 - a second, which the other forms do not need
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    kinds = {name: kind for name, kind, _ in describe_tables()["forecast_entry_history"]}
-    types = {
-        "decimal(18,4)": pa.decimal128(18, 4),
-        "varchar": pa.string(),
-        "boolean": pa.bool_(),
-        "timestamp with time zone": pa.timestamp("us", tz="UTC"),
-    }
-    schema = pa.schema([(name, types[kinds[name]]) for name in names])
+    known = arrow_schemas()["forecast_entry_version"]
+    schema = pa.schema([(name, known.field(name).type) for name in names])
     written = 0
     with output.open("wb") as stream, pq.ParquetWriter(stream, schema) as writer:
         for chunk in chunks:
@@ -163,6 +176,10 @@ def _parquet(names: list[str], chunks: _Rows, output: Path) -> int:
             writer.write_table(pa.Table.from_arrays(columns, schema=schema))
             written += len(chunk)
     return written
+
+
+def _shown(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _cell(value: object) -> str:

@@ -8,6 +8,7 @@ WarehouseError            it cannot be used now
   WarehouseFull           its disk is full: the transaction was rolled back
   WarehouseLocked         a lock was not acquired within the timeout
   WarehouseInterrupted    the transaction was rolled back, or may have been: check the ledger, then retry
+QueryRefused              a query that a user wrote is not run: no WarehouseError, as the warehouse is well
 """
 
 from clari_pipeline.core.runbook import PipelineError
@@ -51,6 +52,15 @@ class WarehouseLocked(WarehouseError):
 
 class WarehouseInterrupted(WarehouseError):
     """The connection was lost, or the server chose this transaction to abort: retry in a new session."""
+
+
+class QueryRefused(PipelineError):
+    """A user's own query is not one SELECT, or the engine rejects it. The message has the engine's first line."""
+
+
+def rejected(engine: str, error: Exception) -> QueryRefused:
+    """The error on a user's own query that this engine (its title, for people) rejects."""
+    return QueryRefused(f"{engine} rejects the query: {''.join(str(error).splitlines()[:1])}")
 
 
 def lock_timed_out(place: str, what: str) -> WarehouseLocked:

@@ -2,7 +2,7 @@
 
 import threading
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -49,6 +49,28 @@ class ServerSession(Session):
                 by_column = zip(zip(*rows, strict=True), schema, strict=True)
                 arrays = [pa.array(values, field.type) for values, field in by_column]
                 writer.write_batch(pa.record_batch(arrays, schema=schema))
+
+    def read_arrow(self, name: str, parameters: dict[str, Any]) -> pa.Table:
+        """Run a query of one statement."""
+        answer = self._run(name, parameters)
+        return self._to_arrow(answer.description or (), iter(lambda: answer.fetchmany(ROWS_AT_ONCE), []))
+
+    def _to_arrow(self, description: Sequence[Any], chunks: Iterable[Rows]) -> pa.Table:
+        """Rows as Arrow; a column whose type the cursor does not know gets that of its values, once all are there."""
+        kinds = [self._arrow_type(column) for column in description]
+        found: list[list[Any]] = [[] for _ in kinds]
+        for rows in chunks:
+            for kind, values, parts in zip(kinds, zip(*rows, strict=True), found, strict=True):
+                parts.append(values if kind is None else pa.array(values, kind))
+        arrays = [
+            pa.array([value for part in parts for value in part]) if kind is None else pa.chunked_array(parts, kind)
+            for kind, parts in zip(kinds, found, strict=True)
+        ]
+        return pa.Table.from_arrays(arrays, [column[0] for column in description])
+
+    @abstractmethod
+    def _arrow_type(self, column: Any) -> pa.DataType | None:
+        """The Arrow type of a column of a cursor's description; None where its values are to decide."""
 
     @abstractmethod
     def _read(self, table: str, columns: Sequence[str]) -> Iterator[Rows]:

@@ -4,6 +4,8 @@ A statement of `sql/documents/`, and one of another topic called `stage_*`, runs
 run in the warehouse. A document is staged and judged in DuckDB, then its staged tables are uploaded to the warehouse.
 """
 
+from __future__ import annotations
+
 import atexit
 import re
 from abc import ABC, abstractmethod
@@ -11,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 
 import duckdb
 from pydantic import SecretStr
@@ -19,6 +21,9 @@ from pydantic import SecretStr
 from clari_pipeline.core.queries import text_of
 from clari_pipeline.warehouse.capabilities import Engine
 from clari_pipeline.warehouse.errors import WarehouseInterrupted
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _ATTEMPTS = 3
 _Result = TypeVar("_Result")
@@ -77,6 +82,17 @@ class Session(ABC):
     @abstractmethod
     def _run(self, name: str, parameters: dict[str, Any]) -> Answer:
         """Run a query in the warehouse."""
+
+    @abstractmethod
+    def read_arrow(self, name: str, parameters: dict[str, Any]) -> pa.Table:
+        """Run a query of one statement in the warehouse; its rows, amounts as decimals and moments in UTC."""
+
+    @abstractmethod
+    def ask(self, text: str) -> pa.Table:
+        """Run one SELECT in the engine's own dialect, in a session of `read_only`; its rows as `read_arrow` has them.
+
+        Raises `QueryRefused` for any other statement, for several, and for what the engine rejects.
+        """
 
     @abstractmethod
     def upload(self, tables: Iterable[str]) -> None:
@@ -159,7 +175,7 @@ def rows_as(kind: type[_Row], session: Session, name: str, /, **parameters: Any)
 def run_in_duckdb(connection: duckdb.DuckDBPyConnection, name: str, parameters: dict[str, Any]) -> None:
     """Run a query of `sql/`, statement after statement; the connection holds the last one's result."""
     with _written_join_order(connection) if name in _IN_WRITTEN_JOIN_ORDER else nullcontext():
-        for statement, wanted in _statements(connection, text_of(name)):
+        for statement, wanted in statements_of(connection, text_of(name)):
             if wanted:
                 connection.execute(statement, {key: parameters[key] for key in wanted})
             else:
@@ -176,7 +192,7 @@ def _written_join_order(connection: duckdb.DuckDBPyConnection) -> Iterator[None]
             connection.execute("reset disabled_optimizers")
 
 
-def _statements(connection: duckdb.DuckDBPyConnection, text: str) -> list[tuple[duckdb.Statement, set[str]]]:
+def statements_of(connection: duckdb.DuckDBPyConnection, text: str) -> list[tuple[duckdb.Statement, set[str]]]:
     """The statements of a text and the parameters that each names; parsed once a process."""
     if text not in _parsed:
         found = connection.extract_statements(text)

@@ -64,6 +64,16 @@ def test_what_is_no_amount_is_none_and_named_as_it_is_written():
     try_each([*NONE, *EMPTY], check)
 
 
+def test_an_amount_of_too_many_digits_is_none_beside_others_too():
+    """It rounds to 10^15, which Arrow's widest amount has no digits for: beside others Arrow makes 0 of it."""
+    entries = ", ".join(
+        f'{{"fieldId": "f", "forecastValue": {written}}}' for written in ("999999999999999.99999", "1.5")
+    )
+    document = read(f'{{"entries": [{entries}]}}')
+    assert [row["forecast_value"] for row in document.tables["raw_entry"].to_pylist()] == [None, Decimal("1.5")]
+    assert len(document.unreadable) == 1
+
+
 def test_totals_of_the_fast_count_are_right_or_visibly_not():
     """Where DuckDB's count is not that of the entries it must differ from it, so that it is taken anew."""
     right = {"1.2E6": 1200000, '"1200000.00"': 1200000, "9999999999.9999": Decimal("9999999999.9999")}

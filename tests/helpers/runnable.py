@@ -4,5 +4,5 @@ from clari_pipeline.core.queries import names, text_of
 
 
 def runnable() -> list[str]:
-    """Every query, those of any table as of a mart's."""
-    return [f"{name}@forecast_movement" if "{table}" in text_of(name) else name for name in names()]
+    """Every query, those of any table as of one that has quarters and periods."""
+    return [f"{name}@forecast_time_frame" if "{table}" in text_of(name) else name for name in names()]

@@ -81,8 +81,8 @@ COMMANDS = (
     ("status", "--json"),
     ("alerts", "list"),
     ("alerts", "list", "--json"),
-    ("as-of", "2026-12-01"),
-    ("as-of", "2026-12-01", "--format", "csv"),
+    ("as-of", "2026-10-06T06:00"),
+    ("as-of", "2026-10-06T06:00", "--format", "csv"),
     ("replay",),
     ("sync", "--forecast", AWKWARD),
     ("as-of", AWKWARD),
@@ -106,7 +106,7 @@ def test_no_command_shows_what_does_something(capsys: pytest.CaptureFixture[str]
 
     try_each(COMMANDS, check)
     capsys.readouterr()
-    assert cli.run(["as-of", "2026-12-01", "--format", "csv"]) == 0
+    assert cli.run(["as-of", "2026-10-06T06:00", "--format", "csv"]) == 0
     (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
     assert (row["user_id"], row["field_id"]) == (printable(AWKWARD), "'=commit")
     assert row["forecast_value"] == "-900.0000"

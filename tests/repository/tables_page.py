@@ -1,7 +1,7 @@
 """Writes docs/tables.md from what the warehouse's tables say of themselves: `make docs`.
 
-What a row is, what each column is and its type stand in the database alone; here stand their order, and the keys, which
-merges uphold and the database, for speed, mostly does not declare.
+What a row is, what each column is and its type stand in the database alone, the keys in `warehouse/catalogue.py`; here
+stands their order.
 """
 
 import tempfile
@@ -11,92 +11,41 @@ from typing import NamedTuple
 import duckdb
 
 from clari_pipeline.store.marts import MARTS
+from clari_pipeline.warehouse.catalogue import key_of
 from clari_pipeline.warehouse.duckdb.engine import DuckWarehouse
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/tables.md"
-_CALL = "forecast_id, time_period_id, user_id, field_id"
-_WEEK_OF_CALL = "forecast_id, time_period_id, time_frame_id, user_id, field_id"
 _MARTS = "Marts"
-# Each section: why one would read it; then its tables, each with its key.
-SECTIONS: dict[str, tuple[str, dict[str, str]]] = {
+# Each section: why one would read it; then its tables.
+SECTIONS: dict[str, tuple[str, str]] = {
     _MARTS: (
         "Made from the tables below after each sync. Begin here.",
-        {
-            "forecast_vs_quota": _CALL,
-            "forecast_swing": f"{_CALL}, baseline, job_id",
-            "forecast_swing_summary": "forecast_id, time_period_id, field_id, baseline, job_id",
-            "forecast_swing_contribution": f"{_CALL}, baseline, job_id, report_user_id, kind",
-            "forecast_call_week": _WEEK_OF_CALL,
-            "forecast_movement": _WEEK_OF_CALL,
-            "forecast_accuracy": _WEEK_OF_CALL,
-            "attainment_pacing": _WEEK_OF_CALL,
-            "pipeline_coverage": _WEEK_OF_CALL,
-            "call_submission": _WEEK_OF_CALL,
-        },
+        "forecast_vs_quota forecast_swing forecast_swing_summary forecast_swing_contribution "
+        "forecast_call_week forecast_movement forecast_accuracy attainment_pacing pipeline_coverage "
+        "call_submission",
     ),
     "Calls and their history": (
         "What Clari's exports say, and every version of it.",
-        {
-            "forecast_entry": f"{_WEEK_OF_CALL}, quarter_id",
-            "forecast_entry_history": f"{_WEEK_OF_CALL}, quarter_id, valid_from",
-            "forecast_entry_version": f"{_WEEK_OF_CALL}, quarter_id, valid_from",
-        },
+        "forecast_entry forecast_entry_history forecast_entry_version",
     ),
     "People, fields, periods": (
         "What the ids of the tables above stand for.",
-        {
-            "forecast_user": "forecast_id, user_id",
-            "forecast_user_history": "forecast_id, user_id, valid_from",
-            "forecast_field": "forecast_id, field_id",
-            "time_period": "time_period_id",
-            "time_frame": "time_period_id, time_frame_id, quarter_id",
-            "forecast_time_frame": "forecast_id, time_period_id, time_frame_id, quarter_id",
-        },
+        "forecast_user forecast_user_history forecast_field time_period time_frame forecast_time_frame",
     ),
     "Exports, checks, alerts": (
         "What was asked of Clari, what came of it, and what people were sent.",
-        {
-            "export_job": "request_id",
-            "export_check": "request_id, check_name",
-            "document_key": "forecast_id, path",
-            "document_contract": "forecast_id, contract, path, kind",
-            "pipeline_health": "forecast_id, time_period_id, day",
-            "pipeline_health_month": "forecast_id, time_period_id",
-            "export_quota": "read_at",
-            "alert": "alert_key",
-            "alert_delivery": "alert_key, channel_id",
-        },
+        "export_job export_check document_key document_contract pipeline_health pipeline_health_month "
+        "export_quota alert alert_delivery",
     ),
     "Other products of Clari's": (
         "Filled where `CLARI_PRODUCTS` names them: [products.md](products.md).",
-        {
-            "product_fetch": "request_id",
-            "audit_event": "event_id",
-            "audit_actor": "actor_id",
-            "activity": "activity_id",
-            "activity_account": "activity_id, account_id",
-            "activity_opportunity": "activity_id, opportunity_id",
-            "activity_participant": "activity_id, participant_id",
-            "opportunity": "opportunity_id",
-            "opportunity_field": "opportunity_id, field_id",
-            "opportunity_field_trend": "trend_id",
-            "api_limits": "read_at",
-        },
+        "product_fetch audit_event audit_actor activity activity_account activity_opportunity "
+        "activity_participant opportunity opportunity_field opportunity_field_trend api_limits",
     ),
     "The pipeline's own": (
         "How the pipeline knows what it has done. Nothing here is a promise: read the tables above.",
-        {
-            "organisation": "",
-            "current_call": "",
-            "warehouse_environment": "",
-            "warehouse_version": "",
-            "forecast_entry_state": f"{_WEEK_OF_CALL}, quarter_id",
-            "forecast_entry_sighting": "forecast_id, time_period_id, known_job_id",
-            "forecast_user_sighting": "forecast_id, quarter_id, user_id, first_seen_at",
-            "mart_version": "forecast_id, quarter_id",
-            "mart_part_version": "mart, forecast_id, quarter_id, part",
-            "newest_document": "forecast_id, quarter_id",
-        },
+        "organisation current_call warehouse_environment warehouse_version forecast_entry_state "
+        "forecast_entry_sighting forecast_user_sighting mart_version mart_part_version newest_document",
     ),
 }
 _BEGINNING = """\
@@ -158,13 +107,13 @@ def described() -> dict[str, Table]:
 
 def keys() -> dict[str, str]:
     """The key of each table that has a place on the page, as its columns with commas between."""
-    return {table: key for _, placed in SECTIONS.values() for table, key in placed.items()}
+    return {table: ", ".join(key_of(table)) for _, placed in SECTIONS.values() for table in placed.split()}
 
 
 def page() -> str:
     """The page; a mart that has no place in `SECTIONS` comes after the others, any other table at the end."""
     known = described()
-    placed = {title: (why, list(tables)) for title, (why, tables) in SECTIONS.items()}
+    placed = {title: (why, tables.split()) for title, (why, tables) in SECTIONS.items()}
     for table in sorted(known.keys() - keys().keys()):
         placed[_MARTS if table in MARTS else next(reversed(placed))][1].append(table)
     index = [

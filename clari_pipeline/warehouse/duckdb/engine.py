@@ -15,15 +15,23 @@ from filelock import FileLock
 from pydantic import SecretStr
 
 from clari_pipeline.core.disk import copy_uncached, to_disk
+from clari_pipeline.core.queries import text_of
 from clari_pipeline.core.retrying import retry_context
 from clari_pipeline.core.runbook import means_full_disk
 from clari_pipeline.warehouse.catalogue import tables
 from clari_pipeline.warehouse.duckdb import ENGINE
 from clari_pipeline.warehouse.duckdb.errors import MAKE_AGAIN, is_lock, locked, says_damaged, translate
 from clari_pipeline.warehouse.duckdb.file import CONFIG, UsedHere, duck_file
-from clari_pipeline.warehouse.errors import WarehouseDamaged, WarehouseError, WarehouseLocked, WarehouseUnwritable
+from clari_pipeline.warehouse.errors import (
+    QueryRefused,
+    WarehouseDamaged,
+    WarehouseError,
+    WarehouseLocked,
+    WarehouseUnwritable,
+    rejected,
+)
 from clari_pipeline.warehouse.migrations import is_current, make_schema
-from clari_pipeline.warehouse.session import Answer, Session, Warehouse, WorkTables, rows, run_in_duckdb
+from clari_pipeline.warehouse.session import Answer, Session, Warehouse, WorkTables, rows, run_in_duckdb, statements_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -45,6 +53,21 @@ class DuckSession(Session):
     def _run(self, name: str, parameters: dict[str, Any]) -> Answer:
         run_in_duckdb(self._connection, name, parameters)
         return self._connection
+
+    def read_arrow(self, name: str, parameters: dict[str, Any]) -> pa.Table:
+        """Run a query of one statement."""
+        ((statement, wanted),) = statements_of(self._connection, text_of(name))
+        return self._connection.sql(statement, params={key: parameters[key] for key in wanted}).to_arrow_table()
+
+    def ask(self, text: str) -> pa.Table:
+        """Run one SELECT."""
+        try:
+            found = self._connection.extract_statements(text)
+            if [one.type for one in found] != [duckdb.StatementType.SELECT]:
+                raise QueryRefused("this is not one SELECT: write one, and no other statement beside it")
+            return self._connection.sql(found[0]).to_arrow_table()
+        except duckdb.Error as error:
+            raise rejected(ENGINE.title, error) from error
 
     def upload(self, tables: Iterable[str]) -> None:
         """Nothing: staged tables are in this connection already."""

@@ -8,12 +8,13 @@ from typing import Any, Self
 
 import adbc_driver_manager
 import psycopg
+import pyarrow as pa
 from psycopg import sql
 from psycopg.types.string import TextLoader
 from pydantic import SecretStr
 
 from clari_pipeline.warehouse.dialects import transpiled
-from clari_pipeline.warehouse.errors import WarehouseUnwritable, lock_timed_out
+from clari_pipeline.warehouse.errors import QueryRefused, WarehouseUnwritable, lock_timed_out, rejected
 from clari_pipeline.warehouse.migrations import is_current
 from clari_pipeline.warehouse.postgres import ENGINE
 from clari_pipeline.warehouse.postgres.address import read_address
@@ -25,6 +26,19 @@ from clari_pipeline.warehouse.server import ROWS_AT_ONCE, Rows, ServerSession, S
 from clari_pipeline.warehouse.session import Answer, WorkTables
 
 _OLDEST = 15
+
+_ARROW_TYPES = {
+    **dict.fromkeys(("text", "varchar", "bpchar", "name", "json"), pa.string()),
+    **dict.fromkeys(("float4", "float8"), pa.float64()),
+    "bool": pa.bool_(),
+    "bytea": pa.binary(),
+    "date": pa.date32(),
+    "int2": pa.int16(),
+    "int4": pa.int32(),
+    "int8": pa.int64(),
+    "timestamp": pa.timestamp("us"),
+    "timestamptz": pa.timestamp("us", tz="UTC"),
+}
 
 # Statements are few and large. A nested loop over a common table expression, which has no statistics, takes minutes
 # where a hash join takes a second, and so does a merge join on the first column of a key alone; JIT compilation takes
@@ -59,6 +73,40 @@ class PostgresSession(ServerSession):
             for statement in transpiled(name, POSTGRES):
                 cursor.execute(statement.encode(), parameters)
         return cursor
+
+    def read_arrow(self, name: str, parameters: dict[str, Any]) -> pa.Table:
+        """Run a query of one statement."""
+        (statement,) = transpiled(name, POSTGRES)
+        with self.translated():
+            return self._read_by_cursor(statement, parameters)
+
+    def ask(self, text: str) -> pa.Table:
+        """Run one SELECT, as a cursor in a read-only transaction: the server refuses whatever else it is."""
+        try:
+            return self._read_by_cursor(text, None)
+        except psycopg.Error as error:
+            if self.is_lost:
+                raise translate(error, self.place, is_connected=True, is_lost=True) from error
+            raise rejected(ENGINE.title, error) from error
+        except pa.ArrowException as error:  # a numeric that is not a number, say
+            raise QueryRefused(f"Arrow has no type for a column's values ({error}): cast it in the query") from error
+
+    def _read_by_cursor(self, statement: str, parameters: dict[str, Any] | None) -> pa.Table:
+        """By a server-side cursor, in a transaction of its own. Raises `psycopg.Error`."""
+        self.connection.execute(b"begin isolation level repeatable read read only")
+        try:
+            with self.connection.cursor(name="frame") as cursor:
+                cursor.execute(statement.encode(), parameters)
+                chunks = iter(lambda: cursor.fetchmany(ROWS_AT_ONCE), [])
+                return self._to_arrow(cursor.description or (), chunks)
+        finally:
+            self.rollback()
+
+    def _arrow_type(self, column: Any) -> pa.DataType | None:
+        known = psycopg.adapters.types.get(column.type_code)
+        if known is not None and known.name == "numeric":
+            return None if column.precision is None else pa.decimal128(column.precision, column.scale)
+        return _ARROW_TYPES.get(known.name) if known is not None else None
 
     def upload(self, tables: Iterable[str]) -> None:
         """Load staged tables by COPY; this session alone sees them under their names."""

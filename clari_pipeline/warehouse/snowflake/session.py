@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pyarrow as pa
 import snowflake.connector
 from snowflake.connector import SnowflakeConnection
 from snowflake.connector.constants import FIELD_ID_TO_NAME
@@ -25,13 +26,27 @@ from sqlglot import exp
 
 from clari_pipeline.core.retrying import retry_context
 from clari_pipeline.warehouse.dialects import transpiled
-from clari_pipeline.warehouse.errors import WarehouseError, WarehouseInterrupted, WarehouseLocked, lock_timed_out
+from clari_pipeline.warehouse.errors import (
+    QueryRefused,
+    WarehouseError,
+    WarehouseInterrupted,
+    WarehouseLocked,
+    lock_timed_out,
+)
 from clari_pipeline.warehouse.server import ROWS_AT_ONCE, Rows, ServerSession
 from clari_pipeline.warehouse.session import Answer, WorkTables
 from clari_pipeline.warehouse.snowflake.dialect import AS_JSON, SNOWFLAKE
 from clari_pipeline.warehouse.snowflake.errors import translate
 
 _PARAMETER = re.compile(r"%\((\w+)\)s")
+_ARROW_TYPES = {
+    **dict.fromkeys(("TEXT", "VARIANT"), pa.string()),
+    **dict.fromkeys(("TIMESTAMP_TZ", "TIMESTAMP_LTZ"), pa.timestamp("us", tz="UTC")),
+    "BINARY": pa.binary(),
+    "BOOLEAN": pa.bool_(),
+    "DATE": pa.date32(),
+    "REAL": pa.float64(),
+}
 _OWN_LOCKS = frozenset({"sending", "planning", "schema"})
 _CHECK_AFTER_S = 60  # idle time
 _QUARTER_LOCKS = 16  # as many as sql/schema/clari.snowflake.sql makes
@@ -108,6 +123,18 @@ class SnowflakeSession(ServerSession):
         for statement in transpiled(name, SNOWFLAKE):
             cursor = self._execute(statement, parameters)
         return _Result(cursor)
+
+    def ask(self, text: str) -> pa.Table:
+        """Not here: nothing but the role's rights would keep a statement from writing."""
+        raise QueryRefused("sql() reads DuckDB and PostgreSQL: use frame(), or Snowflake's own tools")
+
+    def _arrow_type(self, column: Any) -> pa.DataType | None:
+        precision, scale = column[4:6]
+        match FIELD_ID_TO_NAME.get(column[1]):
+            case "FIXED":
+                return pa.decimal128(precision, scale) if scale else pa.int64()
+            case kind:
+                return _ARROW_TYPES.get(kind or "")
 
     def upload(self, tables: Iterable[str]) -> None:
         """Load staged tables by PUT and COPY, into temporary tables."""

@@ -27,6 +27,7 @@ _WORDS = {
     "too_short": "name at least one",
     "missing": "it is missing",
 }
+_BOUNDS = {"gt", "ge", "lt", "le"}
 # By how the type begins, for what has no words of its own.
 _KINDS = {
     "int": "write a whole number",
@@ -55,7 +56,10 @@ def _remedy(fault: Mapping[str, Any], known: Collection[str]) -> str:
         alike = likeliest(str(fault["loc"][-1]), known)
         return f"there is no such key{f': did you mean {alike}?' if alike else ''}"
     if kind in _WORDS:
-        return _WORDS[kind].format(**context)
+        whole = {
+            name: int(value) if value == int(value) else value for name, value in context.items() if name in _BOUNDS
+        }
+        return _WORDS[kind].format(**(context | whole))
     return next((said for begin, said in _KINDS.items() if kind.startswith(begin)), "it cannot be used")
 
 
@@ -67,7 +71,9 @@ def likeliest(name: str, known: Collection[str]) -> str | None:
 def refuse_percentage(share: Decimal) -> Decimal:
     """A share, which is a fraction. Raises `ValueError` for one of 2 (200 %) or more: a percentage was meant."""
     if share >= _LEAST_PERCENTAGE:
-        raise ValueError(f"{share} is {(share * 100).normalize():f} %: did you mean {_fraction(share)}? A share is a fraction")
+        raise ValueError(
+            f"{share} is {(share * 100).normalize():f} %: did you mean {_fraction(share)}? A share is a fraction"
+        )
     return share
 
 

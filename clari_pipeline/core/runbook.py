@@ -104,6 +104,7 @@ class RunbookSection(StrEnum):
     JOB_ADOPTED = "job_adopted"
     INBOX_FILE = "inbox_file"
     MORE_NEXT_SYNC = "more_next_sync"
+    SETTING_UNKNOWN = "setting_unknown"
 
 
 def anchor(section: str) -> str:

@@ -21,6 +21,7 @@ from clari_pipeline.sync.run import SyncResult
 from clari_pipeline.warehouse.session import Record, Session
 
 _SHOWN_SWINGS = 10
+_LEAST_NAME = 9  # columns that a person and a field have at least
 _GAP = ("gap_from", "gap_to")
 _WHY = {
     "expired": " and cannot be had again",
@@ -163,18 +164,24 @@ def _show_exports(
     *,
     with_source: bool,
 ) -> None:
-    """Print a row an export; with the file of each, or its source, where several would look alike."""
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    for name in ("forecast", "quarter", *(["file"] if files else []), "state"):
+    """Print a row an export; with the file of each, or its source, where several would look alike.
+
+    The forecast stands in the title where it is the same in all. Nothing is cut off: what does not fit is folded.
+    """
+    forecasts = {export.forecast_id for export in exports}
+    are_several = len(forecasts) > 1
+    full_title = title if are_several else f"{title}: {forecasts.pop()}"
+    table = Table(title=full_title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for name in (*(["forecast"] if are_several else []), "quarter", *(["file"] if files else []), "state"):
         table.add_column(name, overflow="fold", no_wrap=name != "file")
     for name in counts.values():
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(name, justify="right", overflow="fold", no_wrap=True)
     if with_source:
-        table.add_column("source", no_wrap=True)
-    table.add_column("waited", justify="right", no_wrap=True)
+        table.add_column("source", overflow="fold")
+    table.add_column("waited", justify="right", overflow="fold", no_wrap=True)
     for export in exports:
         table.add_row(
-            export.forecast_id,
+            *([export.forecast_id] if are_several else []),
             export.time_period_id,
             *([files.get(export.request_id, "")] if files else []),
             export.state,
@@ -214,14 +221,15 @@ def show_swings(console: Console, swings: Sequence[Swing]) -> None:
     }
     differing = {name: values for name, values in places.items() if len(set(values)) > 1}
     alike = " ".join(values[0] for name, values in places.items() if name not in differing)
-    table = Table(
-        title=f"Calls that moved{f': {alike}' if alike else ''}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False
-    )
-    for name in ("person", "field", *differing):
+    title = " ".join(["Calls that moved", *([f"({alike})"] if alike else [])])
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in ("person", "field"):
+        table.add_column(name, overflow="fold", min_width=_LEAST_NAME)
+    for name in differing:
         table.add_column(name, overflow="fold")
     for name in ("from", "to", "change"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("since", overflow="fold")
+        table.add_column(name, justify="right", overflow="fold", no_wrap=True)
+    table.add_column("since last", overflow="fold")
     for place, swing in enumerate(swings[:_SHOWN_SWINGS]):
         change = "" if swing.change_amount is None else f"{swing.change_amount:+,.2f}"
         table.add_row(
@@ -231,7 +239,7 @@ def show_swings(console: Console, swings: Sequence[Swing]) -> None:
             f"{swing.previous_value:,.2f}",
             f"{swing.current_value:,.2f}",
             change if swing.change_pct is None else f"{swing.change_pct * 100:+.1f} %",
-            "last sync" if swing.baseline == "sync" else "a week ago",
+            swing.baseline,
         )
     console.print(table)
     if (more := len(swings) - _SHOWN_SWINGS) > 0:

@@ -65,7 +65,17 @@ def test_nothing_is_printed_quietly_but_warnings_and_errors(terminal: Terminal, 
 def _swing(name: str, field: str, quarter: str = "2026_Q4", **values: object) -> Swing:
     known = {"previous_value": Decimal("12345678.90"), "current_value": Decimal("98765432.10")}
     known |= {"change_amount": Decimal("86419753.20"), "change_pct": Decimal("7.0")} | values
-    return Swing("total_new", "sync", "u1", name, quarter, "f1", field, reason="above_threshold", **known)  # type: ignore[arg-type]
+    return Swing(
+        forecast_id="total_new",
+        baseline="sync",
+        user_id="u1",
+        user_name=name,
+        time_period_id=quarter,
+        field_id="f1",
+        field_name=field,
+        reason="above_threshold",
+        **known,  # type: ignore[arg-type]
+    )
 
 
 @pytest.mark.parametrize("width", [80, 120])

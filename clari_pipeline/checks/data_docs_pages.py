@@ -7,7 +7,7 @@ untrusted.
 
 import html
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,7 +24,7 @@ from great_expectations.core import (  # noqa: E402
     ExpectationValidationResult,
 )
 from great_expectations.expectations.expectation_configuration import ExpectationConfiguration  # noqa: E402
-from great_expectations.render import (  # noqa: E402
+from great_expectations.render.components import (  # noqa: E402
     CollapseContent,
     RenderedContent,
     RenderedDocumentContent,
@@ -34,23 +34,26 @@ from great_expectations.render import (  # noqa: E402
     RenderedTableContent,
     TextContent,
 )
-from great_expectations.render.renderer import (  # noqa: E402
-    ExpectationSuitePageRenderer,
-    SiteIndexPageRenderer,
-    ValidationResultsPageRenderer,
-)
-from great_expectations.render.renderer.content_block import (  # noqa: E402
+from great_expectations.render.renderer.content_block.expectation_string import (  # noqa: E402
     ExpectationStringRenderer,
+)
+from great_expectations.render.renderer.content_block.validation_results_table_content_block import (  # noqa: E402
     ValidationResultsTableContentBlockRenderer,
 )
-from great_expectations.render.view import DefaultJinjaIndexPageView, DefaultJinjaPageView  # noqa: E402
+from great_expectations.render.renderer.page_renderer import (  # noqa: E402
+    ExpectationSuitePageRenderer,
+    ValidationResultsPageRenderer,
+)
+from great_expectations.render.renderer.site_index_page_renderer import SiteIndexPageRenderer  # noqa: E402
+from great_expectations.render.view.view import DefaultJinjaIndexPageView, DefaultJinjaPageView  # noqa: E402
 
 _CONSEQUENCES = {"ERROR": "keeps an export out", "WARN": "warns"}
+_COLUMNS = ("Expectation", "Observed value")
 _NOTHING = "–"
 _HEADINGS = {"h5": "h2", "h6": "h3"}  # of Great Expectations: no level is left out
 
 
-class Results(ValidationResultsPageRenderer):  # type: ignore[misc, unused-ignore]
+class Results(ValidationResultsPageRenderer):
     """A page of validation results: the overview, what failed with its evidence, then what passed."""
 
     def render(
@@ -72,13 +75,12 @@ class Results(ValidationResultsPageRenderer):  # type: ignore[misc, unused-ignor
         return document
 
 
-class Suite(ExpectationSuitePageRenderer):  # type: ignore[misc, unused-ignore]
+class Suite(ExpectationSuitePageRenderer):
     """A page of a suite: each expectation by name, in words, and what follows where it is not met."""
 
     def render(self, expectations: ExpectationSuite | dict[str, Any]) -> RenderedDocumentContent:
         """Render one suite."""
         suite = ExpectationSuite(**expectations) if isinstance(expectations, dict) else expectations
-        document: RenderedDocumentContent = super().render(ExpectationSuite(name=suite.name, meta=suite.meta))
         rows = [
             [
                 _named(meta := _meta_of(one)),
@@ -87,11 +89,15 @@ class Suite(ExpectationSuitePageRenderer):  # type: ignore[misc, unused-ignore]
             ]
             for one in (expectation.configuration for expectation in suite.expectations)
         ]
-        document.sections = [_section("Expectations", _stacked(rows, ["Check", "Expectation", "If not met"]))]
-        return document
+        return RenderedDocumentContent(
+            sections=[_section("Expectations", _stacked(rows, ["Check", "Expectation", "If not met"]))],
+            renderer_type="ExpectationSuitePageRenderer",
+            page_title=suite.name,
+            expectation_suite_name=suite.name,
+        )
 
 
-class Index(SiteIndexPageRenderer):  # type: ignore[misc, unused-ignore]
+class Index(SiteIndexPageRenderer):
     """The first page: the results of the newest runs, then the suites."""
 
     @classmethod
@@ -129,7 +135,7 @@ class Index(SiteIndexPageRenderer):  # type: ignore[misc, unused-ignore]
         )
 
 
-class _Offline(DefaultJinjaPageView):  # type: ignore[misc, unused-ignore]
+class _Offline(DefaultJinjaPageView):
     """A view whose templates are this package's, and Great Expectations' where there is none; every value is escaped.
 
     The library's own filters return markup as plain text, and templates of another ending than `.html` are not escaped.
@@ -167,14 +173,15 @@ class _Offline(DefaultJinjaPageView):  # type: ignore[misc, unused-ignore]
         }
         if "tooltip" in template:
             escaped["tooltip"] = template["tooltip"] | {"content": html.escape(template["tooltip"]["content"])}
-        return Markup(super().render_string_template(escaped))  # noqa: S704 - escaped above
+        render: Any = super().render_string_template
+        return Markup(render(escaped))  # noqa: S704 - escaped above
 
 
 class PageView(_Offline):
     """The view of results and suites."""
 
 
-class IndexView(_Offline, DefaultJinjaIndexPageView):  # type: ignore[misc, unused-ignore]
+class IndexView(_Offline, DefaultJinjaIndexPageView):
     """The view of the first page."""
 
 
@@ -186,17 +193,23 @@ def _failure(found: ExpectationValidationResult) -> RenderedSectionContent:
     """A section: the check in words, what was found, Great Expectations' own row on it, and the evidence."""
     meta, evidence = _meta(found), _evidence(found)
     summary = evidence.get("summary")
-    row = ValidationResultsTableContentBlockRenderer.render([found])
-    rows = [[_badge(meta["severity"]), *cells[1:]] for cells in row.table]
+    rows = [[_badge(meta["severity"]), *cells] for cells in _judged([found])]
     return RenderedSectionContent(
         [
             RenderedHeaderContent(header=meta["check"], subheader=meta["explains"]),
             *([TextContent([summary], styling={"classes": ["summary"]})] if summary else []),
-            _stacked(rows, row.header_row),
+            _stacked(rows, ["Status", *_COLUMNS]),
             *_tables(evidence),
         ],
         section_name=meta["check"],
     )
+
+
+def _judged(results: Sequence[ExpectationValidationResult]) -> list[list[Any]]:
+    """Great Expectations' own cells on each: the expectation, with what was unexpected, and the value observed."""
+    content = ValidationResultsTableContentBlockRenderer.render(list(results))
+    assert isinstance(content, RenderedTableContent)
+    return [cells[1:] for cells in content.table]  # the first is an icon
 
 
 def _section(name: str, content: RenderedContent) -> RenderedSectionContent:
@@ -209,13 +222,12 @@ def _stacked(rows: list[Any], columns: Sequence[str]) -> RenderedTableContent:
 
 
 def _passes(passed: Sequence[ExpectationValidationResult]) -> RenderedSectionContent:
-    content = ValidationResultsTableContentBlockRenderer.render(list(passed))
     rows = []
-    for found, (_, *cells) in zip(passed, content.table, strict=True):
+    for found, cells in zip(passed, _judged(passed), strict=True):
         tables = _tables(_evidence(found))
         shown = [CollapseContent(tables, collapse_toggle_link="Evidence")] if tables else []
         rows.append([[*_named(_meta(found)), *shown], *cells])
-    return _section("Passed", _stacked(rows, ["Check", "Expectation", "Observed value"]))
+    return _section("Passed", _stacked(rows, ["Check", *_COLUMNS]))
 
 
 def _tables(evidence: Mapping[str, Any]) -> list[RenderedTableContent]:
@@ -273,11 +285,8 @@ def _words(name: str) -> str:
     return name if name.isupper() else name.replace("_", " ")
 
 
-def _named(meta: Mapping[str, str]) -> list[RenderedContent]:
-    return [
-        _string(meta["check"], tag="strong"),
-        _string(meta["explains"], tag="p"),
-    ]
+def _named(meta: Mapping[str, str]) -> list[RenderedStringTemplateContent]:
+    return [_string(meta["check"], tag="strong"), _string(meta["explains"], tag="p")]
 
 
 def _badge(severity: str | None) -> RenderedStringTemplateContent:
@@ -285,10 +294,11 @@ def _badge(severity: str | None) -> RenderedStringTemplateContent:
     return _string(text, styling={"classes": ["badge", style]})
 
 
-def _outcome(facts: Mapping[str, str]) -> list[RenderedContent]:
+def _outcome(facts: Mapping[str, str]) -> list[RenderedStringTemplateContent]:
     failed = [("ERROR", facts.get("failed")), ("WARN", facts.get("warnings"))]
-    shown = [part for severity, names in failed if names for part in (_badge(severity), _string(f" {names} "))]
-    return shown or [_badge(None)]
+    return [part for severity, names in failed if names for part in (_badge(severity), _string(names))] or [
+        _badge(None)
+    ]
 
 
 def _string(text: str, *, tag: str = "span", styling: Mapping[str, Any] | None = None) -> RenderedStringTemplateContent:

@@ -5,7 +5,7 @@ Nothing is judged here. The site is files alone: its pages load nothing from a n
 
 from __future__ import annotations
 
-import tempfile
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -76,13 +76,15 @@ def write(folder: Path, suites: Mapping[str, Sequence[Expected]], batches: Seque
     `library.LibraryError`, or OSError where the folder cannot be written.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = folder.with_name(f".{folder.name}")
     try:
-        with (
-            FileLock(folder.with_name(f".{folder.name}.lock"), timeout=_LOCK_TIMEOUT_S),
-            tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary,
-        ):
-            _build(Path(temporary), suites, batches)
-            _replace(Path(temporary), folder)
+        with FileLock(folder.with_name(f".{folder.name}.lock"), timeout=_LOCK_TIMEOUT_S):
+            shutil.rmtree(temporary, ignore_errors=True)  # of a killed process
+            try:
+                _build(temporary, suites, batches)
+                _replace(temporary, folder)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
     except Timeout:
         raise DataDocsError(
             f"{folder} was not made anew, another process is making it: wait for that, or run again"
@@ -91,12 +93,12 @@ def write(folder: Path, suites: Mapping[str, Sequence[Expected]], batches: Seque
 
 
 def _build(folder: Path, suites: Mapping[str, Sequence[Expected]], batches: Sequence[Batch]) -> None:
-    """Have Great Expectations write the site. It logs what it cannot render, and goes on: so pages are counted."""
+    """Have Great Expectations write the site. It goes on where it cannot render a page: so they are counted."""
     try:
         library.load()
         from clari_pipeline.checks.data_docs_site import build  # noqa: PLC0415 - it imports the library
 
-        build(folder, suites, batches)
+        causes = build(folder, suites, batches)
     except (OSError, library.LibraryError):
         raise
     except Exception as error:
@@ -106,7 +108,7 @@ def _build(folder: Path, suites: Mapping[str, Sequence[Expected]], batches: Sequ
     if pages != {"expectations": len(suites), "validations": len(batches)} or not (folder / INDEX).stat().st_size:
         raise DataDocsError(
             f"Great Expectations left out pages of Data Docs: it wrote {pages}, of {len(suites)} suites and "
-            f"{len(batches)} results; what it logged says why"
+            f"{len(batches)} results: {next(iter(causes), 'it does not say why')}"
         )
 
 

@@ -15,6 +15,7 @@ import jinja2
 from markupsafe import Markup
 
 from clari_pipeline.checks import library
+from clari_pipeline.core.safe_text import printable
 
 library.load()  # before its parts: it turns off telemetry, which is read at import
 
@@ -151,6 +152,11 @@ class _Offline(DefaultJinjaPageView):
         self.env.globals["style"] = Markup(own.get_source(self.env, "data_docs.css")[0])  # noqa: S704 - our own
         for name in ("render_styling", "render_styling_from_string_template", "render_markdown"):
             self.env.filters[name] = _as_markup(self.env.filters[name])
+
+    def render(self, document: RenderedDocumentContent, template: str | None = None, **options: Any) -> str:
+        """Render a page, without characters that do something to a screen."""
+        page: Any = super().render
+        return printable(page(document, template, **options))
 
     @jinja2.pass_context
     def render_content_block(self, jinja_context: Any, content_block: Any, *args: Any, **options: Any) -> Any:
@@ -296,9 +302,8 @@ def _badge(severity: str | None) -> RenderedStringTemplateContent:
 
 def _outcome(facts: Mapping[str, str]) -> list[RenderedStringTemplateContent]:
     failed = [("ERROR", facts.get("failed")), ("WARN", facts.get("warnings"))]
-    return [part for severity, names in failed if names for part in (_badge(severity), _string(names))] or [
-        _badge(None)
-    ]
+    shown = [part for severity, names in failed if names for part in (_badge(severity), _string(names))]
+    return shown or [_badge(None)]
 
 
 def _string(text: str, *, tag: str = "span", styling: Mapping[str, Any] | None = None) -> RenderedStringTemplateContent:

@@ -1,6 +1,7 @@
 """Give suites and verdicts to Great Expectations in its own classes, and have it build Data Docs of them."""
 
 import hashlib
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,8 +32,31 @@ _LONGEST_NAME = 80
 _RAISED_NOTHING = {"raised_exception": False, "exception_message": None, "exception_traceback": None}
 
 
-def build(folder: Path, suites: Mapping[str, Sequence[Expected]], batches: Sequence[Batch]) -> None:
-    """Write every page into an empty folder. Great Expectations logs what it cannot render, and leaves it out."""
+class _Failures(logging.Handler):
+    """Keeps what Great Expectations logs of pages that it could not render, in place of its tracebacks on stderr."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.causes: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the error's class and message: they stand between an introduction and a traceback."""
+        message = record.getMessage()
+        self.causes.append(" ".join((message.partition("follows:")[2] or message).partition("Traceback")[0].split()))
+
+
+def build(folder: Path, suites: Mapping[str, Sequence[Expected]], batches: Sequence[Batch]) -> list[str]:
+    """Write every page into an empty folder. What Great Expectations cannot render it leaves out: returns why."""
+    failures, log = _Failures(), logging.getLogger("great_expectations")
+    log.addHandler(failures)
+    try:
+        _build(folder, suites, batches)
+    finally:
+        log.removeHandler(failures)
+    return failures.causes
+
+
+def _build(folder: Path, suites: Mapping[str, Sequence[Expected]], batches: Sequence[Batch]) -> None:
     context = gx.get_context(mode="ephemeral")
     context.add_data_docs_site(_SITE, _site(folder))
     for name, expectations in suites.items():

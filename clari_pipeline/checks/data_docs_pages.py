@@ -50,6 +50,7 @@ from great_expectations.render.view.view import DefaultJinjaIndexPageView, Defau
 
 _CONSEQUENCES = {"ERROR": "keeps an export out", "WARN": "warns"}
 _COLUMNS = ("Expectation", "Observed value")
+_MOST_ROWS = 100  # of evidence, so that a page stays small
 _NOTHING = "–"
 _HEADINGS = {"h5": "h2", "h6": "h3"}  # of Great Expectations: no level is left out
 
@@ -247,8 +248,9 @@ def _tables(evidence: Mapping[str, Any]) -> list[RenderedTableContent]:
     tables = []
     for name, rows in lists.items():
         columns = sorted(dict.fromkeys(column for row in rows for column in row), key=_names_first)
-        table = [[_text(row.get(column)) for column in columns] for row in rows]
-        tables.append(RenderedTableContent(table, header=_words(name), header_row=[*map(_words, columns)]))
+        table = [[_text(row.get(column)) for column in columns] for row in rows[:_MOST_ROWS]]
+        title = _words(name) if len(rows) <= _MOST_ROWS else f"{_words(name)}: the first {_MOST_ROWS} of {len(rows)}"
+        tables.append(RenderedTableContent(table, header=title, header_row=[*map(_words, columns)]))
     if others:
         table = [[_words(name), _text(value)] for name, value in others.items()]
         tables.append(RenderedTableContent(table, header_row=["Evidence", "Value"]))

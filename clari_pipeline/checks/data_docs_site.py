@@ -97,6 +97,7 @@ def _site(folder: Path) -> Any:
 
 
 def _result(batch: Batch, run: RunIdentifier) -> ExpectationSuiteValidationResult:
+    """What a batch has come to. Of its `meta` the site builder hands `batch_spec` to the first page."""
     judged, passed = len(batch.verdicts), sum(verdict.passed for verdict in batch.verdicts)
     return ExpectationSuiteValidationResult(
         success=passed == judged,

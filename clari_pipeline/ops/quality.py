@@ -82,7 +82,7 @@ def _batch(verdicts: list[Record]) -> Batch:
 
 
 def _judged(checks: Mapping[str, Check], verdict: Record) -> Judged:
-    name, evidence = verdict["check_name"], json.loads(verdict["evidence"] or "{}")
+    name, evidence = verdict["check_name"], json.loads(verdict["evidence"] or "{}", parse_float=str)
     check = checks.get(name) or Check(name, name, "A check of an earlier release.")
     return Judged(
         expected=replace(_expected(check), severity=verdict["severity"]),

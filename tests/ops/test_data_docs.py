@@ -1,5 +1,6 @@
 """Data Docs as their readers have them: opened in a browser, which is told to reach nothing but files."""
 
+import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.helpers.house import House, document, entry, moment
 
 SCRIPT = "<script>alert(1)</script>"
 AWKWARD = "../nörd. 北 & <b>" + "x" * 150
+AMOUNT = "123456789012345678901234567890.5"
 CONFLICT = document(entry(SCRIPT, call=1), entry(SCRIPT, call=2), entry("bob", call=3))
 
 
@@ -111,16 +113,28 @@ def test_without_a_run_the_first_page_says_so(reader: Reader, tmp_path: Path) ->
 
 def test_evidence_of_any_shape_is_shown(reader: Reader, house: House) -> None:
     """Of an earlier release, of a check that is no more, with what does something to a screen."""
-    shapes = """{"a": {"b": [1, {"c": null}]}, "list": [1, "two", [3]], "rows": [{"x": 1}, {"y": {"z": "\\u202e"}}],
-        "summary": "<b>$x ${y} $$</b>", "n": 123456789012345678901234567890.5, "none": null, "empty": [{}]}"""
+    shapes = {
+        "summary": "<b>$x ${y} $$</b>",
+        "nested": {"b": [1, {"c": None}]},
+        "list": [1, "two", [3]],
+        "rows": [{"x": 1}, {"y": {"z": "\u202e"}}],
+        "many": [{"n": 1}] * 101,
+        "empty": [{}],
+        "exact": "AMOUNT",
+    }
+    written = json.dumps(shapes).replace('"AMOUNT"', AMOUNT)
     with house.held_open():
-        house.execute(f"update clari.export_check set evidence = '{shapes}' where check_name = 'entry_keys_are_unique'")
+        house.execute(
+            f"update clari.export_check set evidence = '{written}' where check_name = 'entry_keys_are_unique'"
+        )
         house.execute("update clari.export_check set check_name = 'was_once' where check_name = 'people_are_distinct'")
         house.execute("update clari.export_check set evidence = null where check_name = 'export_is_readable'")
     index = site_of(house)
     page = reader.open(index)
     page.get_by_role("link", name=AWKWARD).click()
-    assert "<b>$x ${y} $$</b>" in page.locator("main").inner_text()
+    shown = page.locator("main").inner_text()
+    assert (shapes["summary"] in shown, AMOUNT in shown) == (True, True)
+    assert "many: the first 100 of 101" in shown
     assert "\u202e" not in page.content()
     page.go_back()
     page.get_by_role("link", name="north").click()

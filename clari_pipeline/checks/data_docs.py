@@ -32,7 +32,8 @@ class DataDocsError(PipelineError):
 class Expected:
     """One expectation of a suite: `type` and `kwargs` are Great Expectations', `explains` says for people what it is.
 
-    `severity` is `ERROR` or `WARN`.
+    `severity` is `ERROR` or `WARN`. Where the arguments of a verdict are not known any more, `written` is the
+    expectation as text, which Great Expectations would write from them.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Expected:
     kwargs: Mapping[str, Any]
     explains: str
     severity: str
+    written: str = ""
 
 
 @dataclass(frozen=True, slots=True)

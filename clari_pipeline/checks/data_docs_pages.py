@@ -214,9 +214,15 @@ def _failure(found: ExpectationValidationResult) -> RenderedSectionContent:
 
 def _judged(results: Sequence[ExpectationValidationResult]) -> list[list[Any]]:
     """Great Expectations' own cells on each: the expectation, with what was unexpected, and the value observed."""
-    content = ValidationResultsTableContentBlockRenderer.render(list(results))
-    assert isinstance(content, RenderedTableContent)
-    return [cells[1:] for cells in content.table]  # the first is an icon
+    rows: list[list[Any]] = []
+    for found in results:
+        if written := _meta(found)["written"]:
+            rows.append([written, _text(found.result.get("observed_value"))])
+            continue
+        content = ValidationResultsTableContentBlockRenderer.render([found])
+        assert isinstance(content, RenderedTableContent)
+        rows += [cells[1:] for cells in content.table]  # the first is an icon
+    return rows
 
 
 def _section(name: str, content: RenderedContent) -> RenderedSectionContent:

@@ -127,7 +127,12 @@ def _verdict(verdict: Judged) -> ExpectationValidationResult:
 
 
 def _configuration(expected: Expected) -> ExpectationConfiguration:
-    meta = {"check": expected.name, "explains": expected.explains, "severity": expected.severity}
+    meta = {
+        "check": expected.name,
+        "explains": expected.explains,
+        "severity": expected.severity,
+        "written": expected.written,
+    }
     return ExpectationConfiguration(expected.type, dict(expected.kwargs), meta=meta)
 
 

@@ -83,13 +83,18 @@ def _batch(verdicts: list[Record]) -> Batch:
 
 def _judged(checks: Mapping[str, Check], verdict: Record) -> Judged:
     name, evidence = verdict["check_name"], json.loads(verdict["evidence"] or "{}", parse_float=str)
-    check = checks.get(name) or Check(name, name, "A check of an earlier release.")
+    check = checks.get(name)
     return Judged(
-        expected=replace(_expected(check), severity=verdict["severity"]),
+        expected=replace(_expected(check) if check else _forgotten(name), severity=verdict["severity"]),
         passed=verdict["passed"],
-        observed=evidence.pop(check.fact, None),
+        observed=evidence.pop(check.fact, None) if check else None,
         evidence=evidence,
     )
+
+
+def _forgotten(name: str) -> Expected:
+    """What is left of a check that this release does not have."""
+    return Expected(name, name, {}, explains="", severity="WARN", written="A check of an earlier release.")
 
 
 def _expected(check: Check) -> Expected:

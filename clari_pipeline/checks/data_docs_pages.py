@@ -48,7 +48,7 @@ from great_expectations.render.renderer.page_renderer import (  # noqa: E402
 from great_expectations.render.renderer.site_index_page_renderer import SiteIndexPageRenderer  # noqa: E402
 from great_expectations.render.view.view import DefaultJinjaIndexPageView, DefaultJinjaPageView  # noqa: E402
 
-_CONSEQUENCES = {"ERROR": "keeps an export out", "WARN": "warns"}
+_SEVERITIES = {"ERROR": "error", "WARN": "warning"}
 _COLUMNS = ("Expectation", "Observed value")
 _MOST_ROWS = 100  # of evidence, so that a page stays small
 _NOTHING = "–"
@@ -83,14 +83,12 @@ class Suite(ExpectationSuitePageRenderer):
     def render(self, expectations: ExpectationSuite | dict[str, Any]) -> RenderedDocumentContent:
         """Render one suite."""
         suite = ExpectationSuite(**expectations) if isinstance(expectations, dict) else expectations
-        rows = [
-            [
-                _named(meta := _meta_of(one)),
-                ExpectationStringRenderer.render(_with_integers(one)),
-                _CONSEQUENCES[meta["severity"]],
-            ]
+        written = [(meta, meta["written"]) for meta in (suite.meta or {}).get("written", [])]
+        others = [
+            (_meta_of(one), ExpectationStringRenderer.render(_with_integers(one)))
             for one in (expectation.configuration for expectation in suite.expectations)
         ]
+        rows = [[_named(meta), cell, _SEVERITIES[meta["severity"]]] for meta, cell in (*others, *written)]
         return RenderedDocumentContent(
             sections=[_section("Expectations", _stacked(rows, ["Check", "Expectation", "If not met"]))],
             renderer_type="ExpectationSuitePageRenderer",

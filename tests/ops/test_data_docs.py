@@ -10,7 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-from clari_pipeline.checks.data_docs import DataDocsError
+from clari_pipeline.checks.data_docs import Batch, DataDocsError, Expected, Judged, write
 from clari_pipeline.ops.quality import write_data_docs
 from tests.helpers.browser import Reader
 from tests.helpers.house import House, document, entry, moment
@@ -139,6 +139,20 @@ def test_evidence_of_any_shape_is_shown(reader: Reader, house: House) -> None:
     page.go_back()
     page.get_by_role("link", name="north").click()
     assert "A check of an earlier release." in page.locator("main").inner_text()
+
+
+def test_an_expectation_may_be_known_as_text_alone(reader: Reader, tmp_path: Path) -> None:
+    """A rule whose arguments are not kept beside its verdict: on its suite's page, and where it failed."""
+    text = "coverage_ratio: values to be between, min_value 3"
+    rule = Expected("coverage", "expect_column_values_to_be_between", {}, "Enough to win.", "WARN", written=text)
+    batch = Batch("own", "pipeline_coverage", "1", "run", moment(10, 2), [Judged(rule, False, "2.5", {"rows": 7})])
+    index = write(tmp_path / "docs", {"own": [rule]}, [batch])
+    for link in ("own", "pipeline_coverage"):
+        page = reader.open(index)
+        page.get_by_role("link", name=link).first.click()
+        shown = page.locator("main").inner_text()
+        assert (text in shown, "Enough to win." in shown) == (True, True)
+        assert Axe().run(page).violations_count == 0
 
 
 def test_two_at_once_leave_one_whole_site(house: House) -> None:

@@ -74,8 +74,8 @@ def write(folder: Path, suites: Mapping[str, Sequence[Expected]], batches: Seque
     """Write the site of these suites and batches into a folder; returns the path of its first page.
 
     Each page is replaced atomically, the first page after those that it links to; pages of batches that are no longer
-    there are deleted last. An exclusive file lock keeps two processes apart. Raises `DataDocsError`,
-    `library.LibraryError`, or OSError where the folder cannot be written.
+    there are deleted last. An exclusive file lock keeps two processes apart. Raises `DataDocsError`, or
+    OSError where the folder cannot be written.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = folder.with_name(f".{folder.name}")
@@ -101,7 +101,9 @@ def _build(folder: Path, suites: Mapping[str, Sequence[Expected]], batches: Sequ
         from clari_pipeline.checks.data_docs_site import build  # noqa: PLC0415 - it imports the library
 
         causes = build(folder, suites, batches)
-    except (OSError, library.LibraryError):
+    except library.LibraryError as error:
+        raise DataDocsError(f"{error}: install clari-pipeline anew") from error
+    except OSError:
         raise
     except Exception as error:
         first = next(iter(str(error).strip().splitlines()), "")

@@ -37,8 +37,8 @@ def show(settings: Settings, *, is_opened: bool) -> int:
 def write_data_docs(warehouse: Warehouse, settings: Settings) -> tuple[Path, int]:
     """Write the site of the newest `CLARI_DATA_DOCS_RUNS` runs; returns its first page, and how many batches it shows.
 
-    A warehouse that does not exist yet has no runs. Raises `WarehouseLocked`, `DataDocsError`, `LibraryError`, or
-    OSError where the folder cannot be written.
+    A warehouse that does not exist yet has no runs. Raises `WarehouseLocked`, `DataDocsError`, or OSError where
+    the folder cannot be written.
     """
     batches: list[Batch] = []
     if warehouse.exists():

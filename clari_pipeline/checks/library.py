@@ -49,6 +49,16 @@ def load_in_background() -> None:
     _loader()
 
 
+def load() -> None:
+    """Import it, or wait for the import that runs. Raises `LibraryError`."""
+    try:
+        _batches()
+    except Exception as error:
+        raise LibraryError(
+            f"Great Expectations cannot be loaded: {type(error).__name__}: {_first_line(error)}"
+        ) from error
+
+
 @cache
 def _loader() -> threading.Thread:
     thread = threading.Thread(target=_import, name="great_expectations")

@@ -220,6 +220,17 @@ def board(
     raise typer.Exit(show(_settings_of(sandbox=sandbox), is_opened=is_opened))
 
 
+@app.command(epilog="Example: clari-pipeline quality --open")
+def quality(
+    is_opened: Annotated[bool, typer.Option("--open", help="Show it in the browser, too.")] = False,
+    sandbox: OfSandbox = False,
+) -> None:
+    """Write Great Expectations' Data Docs of the newest runs' checks, and print the path. Clari is not called."""
+    from clari_pipeline.ops.quality import show  # noqa: PLC0415 - what it is made with takes a moment
+
+    raise typer.Exit(show(_settings_of(sandbox=sandbox), is_opened=is_opened))
+
+
 def _settings_of(*, sandbox: bool) -> Settings:
     """The settings, or those of the sandbox's warehouse."""
     settings = read_settings()

@@ -21,6 +21,7 @@ EXPORT_TYPES = ("forecast", "forecast_updated", "quota", "adjustment", "crm_tota
 REQUIRED_TYPES = ("forecast", "quota", "crm_closed")
 PRODUCTS = ("forecast", "limits", "audit", "activity", "opportunity")  # in the order in which a sync fetches them
 SANDBOX_KEY = "sandbox-key-"  # how the key of every sandbox begins
+DATA_DOCS = "data_docs"  # a folder of the data folder, beside the board
 _COPY = "warehouse-read.duckdb"
 _SANDBOX_START_MONTH = 2
 
@@ -86,6 +87,7 @@ class Settings(BaseSettings):
     timezone: str = "UTC"
     max_age_hours: float = Field(26, gt=0)
     weekly_files_max_rows: int = Field(250_000, ge=0)
+    data_docs_runs: int = Field(10, ge=1, le=1000)
     log_format: Literal["text", "json"] = "text"
     debug: bool = False
     dagster_home: Path | None = Field(None, validation_alias=AliasChoices("dagster_home", "DAGSTER_HOME"))
@@ -222,6 +224,11 @@ class Settings(BaseSettings):
     def marts_dir(self) -> Path:
         """The folder of the marts' Parquet files."""
         return self.data_dir / "marts"
+
+    @property
+    def data_docs_dir(self) -> Path:
+        """The folder of Great Expectations' Data Docs."""
+        return self.data_dir / DATA_DOCS
 
     @property
     def landing_dir(self) -> Path:

@@ -14,10 +14,13 @@ warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 from clari_pipeline.defs.assets import (  # noqa: E402 - warnings are off
+    OWNERS,
+    PREFIX,
     mart_assets,
     quarter_assets,
     read_copy_asset,
     retention_asset,
+    writers_pool,
 )
 from clari_pipeline.defs.automation import (  # noqa: E402
     daily_sync_schedule,
@@ -26,6 +29,7 @@ from clari_pipeline.defs.automation import (  # noqa: E402
     monthly_retention_schedule,
     sensors,
 )
+from clari_pipeline.defs.data_docs import data_docs_asset, data_docs_job, data_docs_sensor  # noqa: E402
 from clari_pipeline.defs.partitions import quarters  # noqa: E402
 from clari_pipeline.defs.products import daily_products_schedule, product_assets, sync_products  # noqa: E402
 from clari_pipeline.defs.resources import context_resource, exports_resource  # noqa: E402
@@ -43,6 +47,7 @@ def build(settings: Settings, more_quarters: Iterable[Quarter] = (), *, board_fo
     partitions = quarters(calendar, [*synced, *more_quarters])
     engine = engine_of(settings.warehouse_url)
     sync_quarter, refresh_marts, apply_retention = jobs(settings, board_follows=board_follows)
+    data_docs = data_docs_job(PREFIX, env=settings.env)
     products = [sync_products(settings)] if settings.other_products else []
     return dg.Definitions(
         assets=[
@@ -50,15 +55,19 @@ def build(settings: Settings, more_quarters: Iterable[Quarter] = (), *, board_fo
             *mart_assets(engine=engine),
             read_copy_asset(engine=engine),
             retention_asset(engine=engine),
+            data_docs_asset(PREFIX, owners=OWNERS, pool=writers_pool(engine)),
             *product_assets(settings, engine=engine),
         ],
-        jobs=[sync_quarter, refresh_marts, apply_retention, *products],
+        jobs=[sync_quarter, refresh_marts, apply_retention, data_docs, *products],
         schedules=[
             daily_sync_schedule(sync_quarter, settings),
             hourly_current_schedule(sync_quarter, settings),
             monthly_retention_schedule(apply_retention, settings),
             *(daily_products_schedule(job, settings) for job in products),
         ],
-        sensors=sensors(sync_quarter, refresh_marts, apply_retention, *products),
+        sensors=[
+            *sensors(sync_quarter, refresh_marts, apply_retention, *products),
+            data_docs_sensor(refresh_marts, data_docs),
+        ],
         resources={"sync_context": context_resource, "exports": exports_resource},
     )

@@ -268,7 +268,7 @@ _TABLES = {"forecast_entry", "forecast_user", "forecast_field", "time_period", "
 GROUPS = (
     dict.fromkeys(_TABLES, "warehouse")
     | dict.fromkeys(_MARTS, "marts")
-    | {"raw_export": "clari", "retention": "operations"}
+    | {"raw_export": "clari", "retention": "operations", "data_docs": "operations"}
 )
 """Of each asset, the group that it is in."""
 GRAINS = ("One row", "The quarter's exports", "One HTML page", "What notebooks and BI tools open", "Quarters")

@@ -50,7 +50,7 @@ _KINDS = {
     "is_backfilled is_sent is_week_over is_adopted rows_truncated use_adjusted",
     "count": "answer_count attempt available_concurrent_limit available_monthly_quota concurrent_limit monthly_quota "
     "most poll_count polls rank result_bytes retries retry_count rows_disappeared rows_exported rows_inserted "
-    "rows_staged rows_unchanged rows_updated running_jobs submitted_jobs",
+    "rows_staged rows_unchanged rows_updated running_jobs runs submitted_jobs",
     "day": "call_day end_date exported_on months_end months_start quarter_end quarter_start today",
     "moment": "after as_of asked_at at checked_at closes_at completed_at created_at delivered_at exported_at "
     "first_export gap_from gap_to landed_at loaded_at newest_export not_before read_at since submitted_at until "

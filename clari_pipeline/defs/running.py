@@ -14,6 +14,7 @@ from clari_pipeline.config.settings import Settings, point_dagster_at
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.core.runbook import AlertKind, PipelineError, Problem
 from clari_pipeline.defs.graph import build
+from clari_pipeline.defs.partitions import add_quarters
 from clari_pipeline.defs.problems import observed_problems, problem_of_failure
 from clari_pipeline.defs.products import JOB, definitions_of
 from clari_pipeline.defs.resources import Exports
@@ -95,7 +96,8 @@ class JobSteps:
         tags: Mapping[str, str],
     ) -> None:
         self._instance = instance
-        self._definitions = build(context.settings, quarters, board_follows=False)
+        self._definitions = build(context.settings, board_follows=False)
+        add_quarters(instance, context.settings, quarters)
         self._context, self._run_id = context, exports.run_id
         self._exports = _HoldingOpen(exports, context.warehouse)
         self._resources = {"sync_context": context, "exports": self._exports}

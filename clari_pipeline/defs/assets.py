@@ -8,7 +8,7 @@ import dagster as dg
 
 from clari_pipeline.core.runbook import AlertKind, Problem, RunbookSection
 from clari_pipeline.defs.boards import board_asset
-from clari_pipeline.defs.checks import check_result, check_results, check_specs
+from clari_pipeline.defs.checks import check_result, check_results, check_specs, evaluation_of
 from clari_pipeline.defs.lineage import column_lineage
 from clari_pipeline.defs.log import log_observer
 from clari_pipeline.defs.metadata import table
@@ -68,7 +68,7 @@ def quarter_assets(*, engine: str) -> list[dg.AssetsDefinition]:
         required_resource_keys={"sync_context", "exports"},
         pool=EXPORTS_POOL,
     )
-    def raw_export(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+    def raw_export(context: dg.AssetExecutionContext) -> Iterator[Any]:
         sync: Context = context.resources.sync_context
         with as_step_failure(context.partition_key):
             request_ids = context.resources.exports.wait_for_quarter(context.partition_key, log_observer(context.log))
@@ -77,8 +77,10 @@ def quarter_assets(*, engine: str) -> list[dg.AssetsDefinition]:
             for outcome in failed:
                 context.log.error(outcome.sentence)
             if len(failed) == len(outcomes) and not has_landed(sync.warehouse, context.partition_key):
+                for result in check_results(key("forecast_entry"), outcomes):  # merged_tables will be skipped
+                    yield evaluation_of(result, context.partition_key)
                 raise _failure(context.partition_key, failed)
-            return dg.MaterializeResult(metadata=_export_metadata(outcomes))
+            yield dg.MaterializeResult(metadata=_export_metadata(outcomes))
 
     @dg.multi_asset(
         name="merged_tables",

@@ -67,3 +67,18 @@ def check_result(
         description=description,
         metadata=metadata,
     )
+
+
+def evaluation_of(result: dg.AssetCheckResult, partition: str) -> dg.AssetCheckEvaluation:
+    """A result as an event that a step may yield which is not the check's own."""
+    if result.asset_key is None or result.check_name is None:
+        raise ValueError("the result names no check")
+    return dg.AssetCheckEvaluation(
+        asset_key=result.asset_key,
+        check_name=result.check_name,
+        passed=result.passed,
+        severity=result.severity,
+        description=result.description,
+        metadata=result.metadata,
+        partition=partition,
+    )

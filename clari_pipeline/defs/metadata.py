@@ -10,6 +10,13 @@ import dagster as dg
 
 _MONEY = re.compile(r"-?\d+\.\d{2,}")
 _FEWEST_DECIMALS = 2
+_MOST_COLUMNS = 7
+# Who and what, then the amounts: the columns that tell most of a row.
+_FIRST = (
+    *("subject", "forecast", "user_name", "user_id", "field_name", "field_id", "time_frame_id", "measure"),
+    *("previous_value", "current_value", "change_amount", "change_pct", "document", "merged", "reason"),
+    *("state", "error"),
+)
 _NOTED = {"summary"}  # the result's description says it
 
 
@@ -43,8 +50,14 @@ def evidence_metadata(judged: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[s
 
 
 def table(records: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
-    """A table of these records, without columns that are empty in all of them."""
-    names = dict.fromkeys(name for one in records for name, value in one.items() if value not in (None, "", []))
+    """A table of these records that fits Dagster's page: at most seven columns, those of `_FIRST` first.
+
+    Without columns that are empty in all records, and without ids that have a name beside them.
+    """
+    filled = dict.fromkeys(name for one in records for name, value in one.items() if value not in (None, "", []))
+    named = [name for name in filled if name.removesuffix("_id") + "_name" not in filled or not name.endswith("_id")]
+    places = {name: place for place, name in enumerate(_FIRST)}
+    names = sorted(named, key=lambda name: places.get(name, len(places)))[:_MOST_COLUMNS]
     return dg.MetadataValue.table(
         [dg.TableRecord({name: _cell(one.get(name)) for name in names}) for one in records],
         schema=dg.TableSchema([dg.TableColumn(name) for name in names]),

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from filelock import FileLock
@@ -13,6 +15,8 @@ from clari_pipeline.clari import ExportEvent
 from clari_pipeline.config.settings import Settings, point_dagster_at
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.core.runbook import AlertKind, PipelineError, Problem
+from clari_pipeline.defs.assets import key
+from clari_pipeline.defs.boards import board_metadata
 from clari_pipeline.defs.graph import build
 from clari_pipeline.defs.partitions import add_quarters
 from clari_pipeline.defs.problems import observed_problems, problem_of_failure
@@ -24,6 +28,9 @@ from clari_pipeline.sync.products.results import ProductResult, result_of
 from clari_pipeline.sync.publishing import Published
 from clari_pipeline.sync.run import MakeSteps, MartsResult, QuarterResult
 from clari_pipeline.warehouse.session import Warehouse
+
+if TYPE_CHECKING:
+    from clari_pipeline.board import Board
 
 _LONGEST_CAUSE = 200
 _UNSET = re.compile(r'environment variable "?(\w+)"? which is not set')
@@ -63,6 +70,13 @@ def job_steps(settings: Settings) -> Iterator[MakeSteps]:
     """A factory of `JobSteps` whose runs are stored in Dagster's instance. Raises `DagsterUnavailable`."""
     with instance_of(settings) as instance:
         yield partial(JobSteps, instance)
+
+
+def report_board(settings: Settings, file: Path, shown: "Board") -> None:
+    """Report a board that was written outside of Dagster as a materialization. Raises `DagsterUnavailable`."""
+    with instance_of(settings) as instance:
+        made = dg.AssetMaterialization(key("board"), metadata=board_metadata(file, shown))
+        instance.report_runless_asset_event(made)
 
 
 class _HoldingOpen:

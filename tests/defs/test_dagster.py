@@ -475,6 +475,18 @@ def test_a_refused_quarter_is_one_red_check_and_every_number_is_drawn(terminal: 
     assert f'"{amount:,.2f}"' in largest["records"][0]
 
 
+def test_checks_of_a_quarter_without_a_document_are_not_evaluated(terminal: Terminal, sandbox: Sandbox) -> None:
+    """The run is red for its export; no check is."""
+    sandbox.scenario = "failed"
+    assert terminal.with_dagster("sync", "--last", "1").code == 1
+    with instance_of(terminal) as instance:
+        evaluations = [found for (_, quarter), found in check_evaluations(instance).items() if quarter == str(CURRENT)]
+    assert len(evaluations) == len(CHECKS) - 2
+    assert {(found.passed, found.severity) for found in evaluations} == {(True, dg.AssetCheckSeverity.WARN)}
+    (why,) = {found.description for found in evaluations}
+    assert why.startswith("not evaluated: job ") and "failed at Clari" in why
+
+
 def _others(statuses: dict[str, list[str]]) -> list[str]:
     """The quarters whose check has another status than succeeded."""
     return [quarter for status, found in statuses.items() if status != "succeededPartitions" for quarter in found]

@@ -39,7 +39,7 @@ TABLES = {
 # A daily sync, and two hours in which it may run late.
 DAILY = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=26), warn_window=timedelta(hours=25))
 OWNERS = ["team:data-engineering"]
-_MERGED = ("rows_inserted", "rows_updated", "rows_unchanged", "rows_disappeared")
+_MERGED = ("rows_exported", "rows_inserted", "rows_updated", "rows_unchanged", "rows_disappeared")
 EXPORTS_POOL = "clari_exports"  # as many runs as the organisation may export at once
 WAREHOUSE_POOL = "clari_warehouse"  # a DuckDB file has one writer; a server needs no such pool
 
@@ -126,6 +126,7 @@ def quarter_assets(*, engine: str) -> list[dg.AssetsDefinition]:
                         "dagster/row_count": rows,
                         **({"dagster/partition_row_count": of_quarter[name]} if name in of_quarter else {}),
                         **_export_metadata(outcomes),
+                        **{name: _total(outcomes, name) for name in _MERGED},
                         "swings": swings,
                     },
                 )
@@ -292,9 +293,8 @@ def _history_marts(engine: str) -> dg.AssetsDefinition:
 
 
 def _export_metadata(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """A table of the quarter's exports, one row a forecast, and their job ids; sums of bytes, rows and polls."""
+    """A table of the quarter's exports, one row a forecast, and their job ids; sums of bytes, polls and retries."""
     exports = [outcome.export for outcome in outcomes]
-    counts = ("result_bytes", "poll_count", "retry_count", "rows_exported", *_MERGED)
     moments = [export.exported_at for export in exports if export.exported_at]
     return {
         "exports": table(
@@ -313,12 +313,17 @@ def _export_metadata(outcomes: Sequence[Outcome]) -> dict[str, Any]:
                 for export in exports
             ]
         ),
-        "job_id": ", ".join(str(export.job_id) for export in exports),
-        **{name: sum(getattr(export, name) or 0 for export in exports) for name in counts},
+        "job_id": ", ".join(export.job_id for export in exports if export.job_id),
+        **{name: _total(outcomes, name) for name in ("result_bytes", "poll_count", "retry_count")},
         "wait_seconds": max(float(export.wait_seconds or 0) for export in exports),
         **({"exported_at": dg.MetadataValue.timestamp(min(moments))} if moments else {}),
-        "landing_path": ", ".join(str(export.landing_path) for export in exports),
+        "landing_path": ", ".join(export.landing_path for export in exports if export.landing_path),
     }
+
+
+def _total(outcomes: Sequence[Outcome], name: str) -> int:
+    """The sum of a count of the ledger over exports."""
+    return sum(getattr(outcome.export, name) or 0 for outcome in outcomes)
 
 
 def _failure(quarter_id: str, failed: Sequence[Outcome]) -> dg.Failure:

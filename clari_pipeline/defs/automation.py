@@ -78,8 +78,9 @@ def daily_sync_schedule(sync_quarter: Any, settings: Settings) -> dg.ScheduleDef
         if not settings.brings_forecasts:
             yield dg.SkipReason("forecast is not in CLARI_PRODUCTS: daily_products_schedule brings what is")
             return
-        quarters = quarters_of_a_sync(settings, context.scheduled_execution_time)
-        add_quarters(context.instance, settings, quarters)
+        sync = Context.of(settings)
+        quarters = quarters_of_a_sync(sync, context.scheduled_execution_time)
+        add_quarters(context.instance, sync, quarters)
         stamp = context.scheduled_execution_time.astimezone(UTC).isoformat()
         for quarter in quarters:
             yield dg.RunRequest(run_key=f"{stamp} {quarter}", partition_key=str(quarter))
@@ -102,8 +103,9 @@ def hourly_current_schedule(sync_quarter: Any, settings: Settings) -> dg.Schedul
     def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         if not settings.brings_forecasts:
             return dg.SkipReason("forecast is not in CLARI_PRODUCTS")
-        (quarter, *_) = quarters_of_a_sync(settings, context.scheduled_execution_time)
-        add_quarters(context.instance, settings, [quarter])
+        sync = Context.of(settings)
+        (quarter, *_) = quarters_of_a_sync(sync, context.scheduled_execution_time)
+        add_quarters(context.instance, sync, [quarter])
         stamp = context.scheduled_execution_time.astimezone(UTC).isoformat()
         return dg.RunRequest(
             run_key=f"{stamp} {quarter} current", partition_key=str(quarter), tags={IS_CURRENT: "true"}
@@ -145,7 +147,7 @@ def sensors(sync_quarter: Any, refresh_marts: Any, apply_retention: Any, *more: 
         "that begins needs no reload.",
     )
     def quarters_watch(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        add_quarters(context.instance, read_settings())
+        add_quarters(context.instance, Context.of(read_settings()))
         return dg.SkipReason("The partitions are up to date")
 
     return [

@@ -111,7 +111,7 @@ class JobSteps:
     ) -> None:
         self._instance = instance
         self._definitions = build(context.settings, board_follows=False)
-        add_quarters(instance, context.settings, quarters)
+        add_quarters(instance, context, quarters)
         self._context, self._run_id = context, exports.run_id
         self._exports = _HoldingOpen(exports, context.warehouse)
         self._resources = {"sync_context": context, "exports": self._exports}

@@ -405,3 +405,17 @@ update clari.{table} set run_id = $run_id where request_id = $request_id;
 update clari.export_job
 set types_to_export = $types_to_export, types_refused = $types_refused
 where request_id = $request_id and state in ('SUBMITTING', 'SUBMITTED');
+
+-- name: rows_of_quarter
+-- Grain: one row a table whose rows name their quarter.
+select 'forecast_entry' as table_name, count(*) as row_count
+from clari.forecast_entry_state
+where quarter_id = $quarter_id
+union all
+select 'time_period' as table_name, count(*) as row_count
+from clari.time_period
+where quarter_id = $quarter_id
+union all
+select 'time_frame' as table_name, count(*) as row_count
+from clari.time_frame
+where quarter_id = $quarter_id;

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import json
 import os
-import webbrowser
 from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
@@ -16,27 +15,13 @@ from markupsafe import Markup
 
 from clari_pipeline.board import charts
 from clari_pipeline.board.figures import EMPTY, Board, View, read_board
-from clari_pipeline.config.settings import DATA_DOCS, Settings
-from clari_pipeline.core.runbook import ExitCode
-from clari_pipeline.core.safe_text import print_line
+from clari_pipeline.config.settings import DATA_DOCS
 from clari_pipeline.notify.rendering import html_environment, money, percent
-from clari_pipeline.store.opening import open_warehouse
-from clari_pipeline.sync.log_lines import CommandLog
 from clari_pipeline.warehouse.session import Warehouse
 
 MOST_BYTES = 5_000_000  # of the file, so that it can be mailed
 _FRAME_BYTES = 100_000
 _CALLS = ("commit", "forecast")  # names of the field that is shown first
-
-
-def show(settings: Settings, *, is_opened: bool) -> int:
-    """Write the board and print its path; returns the exit code."""
-    warehouse = open_warehouse(settings.warehouse_url, data_dir=settings.data_dir, env=settings.env)
-    file, _ = write_board(warehouse, settings.data_dir)
-    print_line(str(file))
-    if is_opened and not webbrowser.open(file.resolve().as_uri()):
-        CommandLog(settings).say("no browser could be opened: open the file yourself")
-    return ExitCode.DONE
 
 
 def write_board(warehouse: Warehouse, folder: Path) -> tuple[Path, Board]:

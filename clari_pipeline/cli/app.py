@@ -215,9 +215,9 @@ def board(
     sandbox: OfSandbox = False,
 ) -> None:
     """Write the revenue board, one HTML file that needs no network, and print its path. Clari is not called."""
-    from clari_pipeline.board import show  # noqa: PLC0415 - what it is made with takes a moment
+    from clari_pipeline.cli import operations  # noqa: PLC0415
 
-    raise typer.Exit(show(_settings_of(sandbox=sandbox), is_opened=is_opened))
+    raise typer.Exit(operations.board(_settings_of(sandbox=sandbox), is_opened=is_opened))
 
 
 @app.command(epilog="Example: clari-pipeline quality --open")

@@ -1,7 +1,6 @@
 """Jobs, schedules, and the sensors that refresh the marts and send alerts after runs."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from datetime import UTC
 from typing import Any
 
@@ -9,19 +8,18 @@ import dagster as dg
 
 from clari_pipeline.alerts.raising import Alerts
 from clari_pipeline.config.settings import Settings, read_settings
-from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.core.runbook import AlertKind, Problem
 from clari_pipeline.defs.assets import READ_COPY, RETENTION, TABLES, key
+from clari_pipeline.defs.partitions import add_quarters, quarters_of_a_sync
 from clari_pipeline.defs.problems import log_warnings
 from clari_pipeline.defs.products import JOB as PRODUCTS_JOB
 from clari_pipeline.defs.resources import IS_CURRENT
 from clari_pipeline.store.mart_registry import MARTS
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.products.results import result_of
-from clari_pipeline.warehouse.errors import WarehouseError
 from clari_pipeline.warehouse.session import Warehouse
 
-_FRESHNESS_INTERVAL_S = 900
+_WATCH_INTERVAL_S = 900
 _HOURLY = "15 * * * *"
 _MONTHLY = "0 3 1 * *"
 _RUNNING = (
@@ -62,13 +60,6 @@ def jobs(settings: Settings, *, board_follows: bool) -> tuple[Any, Any, Any]:
     return sync_quarter, refresh_marts, apply_retention
 
 
-def _known_calendar(settings: Settings) -> FiscalCalendar:
-    """The calendar that the warehouse knows; that of the settings alone while it cannot be read: no tick is missed."""
-    with suppress(WarehouseError):
-        return Context.of(settings).fiscal_calendar()
-    return settings.calendar
-
-
 def daily_sync_schedule(sync_quarter: Any, settings: Settings) -> dg.ScheduleDefinition:
     """A run for the current quarter and each before it, at `CLARI_SYNC_CRON` in `CLARI_TIMEZONE`.
 
@@ -87,10 +78,11 @@ def daily_sync_schedule(sync_quarter: Any, settings: Settings) -> dg.ScheduleDef
         if not settings.brings_forecasts:
             yield dg.SkipReason("forecast is not in CLARI_PRODUCTS: daily_products_schedule brings what is")
             return
-        calendar = _known_calendar(settings)
-        today = calendar.day_of(context.scheduled_execution_time)
+        sync = Context.of(settings)
+        quarters = quarters_of_a_sync(sync, context.scheduled_execution_time)
+        add_quarters(context.instance, sync, quarters)
         stamp = context.scheduled_execution_time.astimezone(UTC).isoformat()
-        for quarter in calendar.around(today, before=settings.historical_periods, after=settings.future_periods):
+        for quarter in quarters:
             yield dg.RunRequest(run_key=f"{stamp} {quarter}", partition_key=str(quarter))
 
     return schedule
@@ -111,8 +103,9 @@ def hourly_current_schedule(sync_quarter: Any, settings: Settings) -> dg.Schedul
     def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         if not settings.brings_forecasts:
             return dg.SkipReason("forecast is not in CLARI_PRODUCTS")
-        calendar = _known_calendar(settings)
-        quarter = calendar.quarter_of(calendar.day_of(context.scheduled_execution_time))
+        sync = Context.of(settings)
+        (quarter, *_) = quarters_of_a_sync(sync, context.scheduled_execution_time)
+        add_quarters(context.instance, sync, [quarter])
         stamp = context.scheduled_execution_time.astimezone(UTC).isoformat()
         return dg.RunRequest(
             run_key=f"{stamp} {quarter} current", partition_key=str(quarter), tags={IS_CURRENT: "true"}
@@ -146,7 +139,19 @@ def sensors(sync_quarter: Any, refresh_marts: Any, apply_retention: Any, *more: 
         (newest, *_) = context.instance.get_runs(dg.RunsFilter(job_name=sync_quarter.name), limit=1)
         return dg.RunRequest(run_key=f"after {newest.run_id}")
 
+    @dg.sensor(
+        name="quarters_watch",
+        minimum_interval_seconds=_WATCH_INTERVAL_S,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Offers as partitions the quarters that a sync asks for, and those that the ledger has: a quarter "
+        "that begins needs no reload.",
+    )
+    def quarters_watch(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        add_quarters(context.instance, Context.of(read_settings()))
+        return dg.SkipReason("The partitions are up to date")
+
     return [
+        quarters_watch,
         *_alert_sensors(sync_quarter, [refresh_marts, apply_retention, *more]),
         *(
             dg.run_status_sensor(
@@ -209,7 +214,7 @@ def _alert_sensors(sync_quarter: Any, others: Sequence[Any]) -> Iterator[dg.Sens
 
     @dg.sensor(
         name="freshness_watch",
-        minimum_interval_seconds=_FRESHNESS_INTERVAL_S,
+        minimum_interval_seconds=_WATCH_INTERVAL_S,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Notifies people of quarters whose figures have gone stale, even where nothing runs at all.",
     )

@@ -84,10 +84,11 @@ def _batch(verdicts: list[Record]) -> Batch:
 def _judged(checks: Mapping[str, Check], verdict: Record) -> Judged:
     name, evidence = verdict["check_name"], json.loads(verdict["evidence"] or "{}", parse_float=str)
     check = checks.get(name)
+    observed = [evidence.pop(column) for column in (check.columns if check else ()) if column in evidence]
     return Judged(
         expected=replace(_expected(check) if check else _forgotten(name), severity=verdict["severity"]),
         passed=verdict["passed"],
-        observed=evidence.pop(check.fact, None) if check else None,
+        observed=observed[0] if len(observed) == 1 else observed or None,
         evidence=evidence,
     )
 
@@ -98,11 +99,10 @@ def _forgotten(name: str) -> Expected:
 
 
 def _expected(check: Check) -> Expected:
-    bounds = {"min_value": check.least, "max_value": check.most}
     return Expected(
         name=check.name,
-        type="expect_column_values_to_be_between",
-        kwargs={"column": check.fact, **{name: value for name, value in bounds.items() if value is not None}},
+        type=check.expectation["type"],
+        kwargs=check.expectation["kwargs"],
         explains=check.explains,
         severity="ERROR" if check.keeps_out else "WARN",
     )

@@ -81,6 +81,7 @@ class Settings(BaseSettings):
     top_user: str | None = None
     warehouse_url: SecretStr = SecretStr("duckdb:///data/warehouse.duckdb")
     data_dir: Path = Field(Path("data"), validate_default=True)
+    gx_dir: Path | None = None
     sync_cron: str = "30 8 * * *"
     timezone: str = "UTC"
     max_age_hours: float = Field(26, gt=0)
@@ -226,6 +227,11 @@ class Settings(BaseSettings):
     def landing_dir(self) -> Path:
         """The folder of raw documents, kept for ever."""
         return self.data_dir / "landing"
+
+    @property
+    def suites_dir(self) -> Path:
+        """The user's own project of Great Expectations: `CLARI_GX_DIR`, else `gx` in the data folder."""
+        return self.gx_dir or self.data_dir / "gx"
 
     @property
     def brings_forecasts(self) -> bool:

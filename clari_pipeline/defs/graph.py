@@ -28,6 +28,7 @@ from clari_pipeline.defs.automation import (  # noqa: E402
 )
 from clari_pipeline.defs.partitions import quarters  # noqa: E402
 from clari_pipeline.defs.products import daily_products_schedule, product_assets, sync_products  # noqa: E402
+from clari_pipeline.defs.quality import own_rules_at_load, quality_asset, rule_check_keys, rule_checks  # noqa: E402
 from clari_pipeline.defs.resources import context_resource, exports_resource  # noqa: E402
 
 
@@ -42,16 +43,22 @@ def build(settings: Settings, more_quarters: Iterable[Quarter] = (), *, board_fo
     synced = calendar.around(today, before=settings.historical_periods + 1, after=settings.future_periods + 1)
     partitions = quarters(calendar, [*synced, *more_quarters])
     engine = engine_of(settings.warehouse_url)
-    sync_quarter, refresh_marts, apply_retention = jobs(settings, board_follows=board_follows)
-    products = [sync_products(settings)] if settings.other_products else []
+    own = own_rules_at_load(settings)
+    checks, of_rules = rule_checks(own), rule_check_keys(own)
+    sync_quarter, refresh_marts, apply_retention = jobs(
+        settings, board_follows=board_follows, own_rules=None if own.are_none else of_rules
+    )
+    products = [sync_products(settings, without=of_rules)] if settings.other_products else []
     return dg.Definitions(
         assets=[
             *quarter_assets(partitions, engine=engine),
             *mart_assets(engine=engine),
-            read_copy_asset(engine=engine),
+            *([] if own.are_none else [quality_asset(engine=engine)]),
+            read_copy_asset(engine=engine, has_rules=not own.are_none),
             retention_asset(engine=engine),
             *product_assets(settings, engine=engine),
         ],
+        asset_checks=checks,
         jobs=[sync_quarter, refresh_marts, apply_retention, *products],
         schedules=[
             daily_sync_schedule(sync_quarter, settings),

@@ -4,6 +4,8 @@ A statement of `sql/documents/`, and one of another topic called `stage_*`, runs
 run in the warehouse. A document is staged and judged in DuckDB, then its staged tables are uploaded to the warehouse.
 """
 
+from __future__ import annotations
+
 import atexit
 import re
 from abc import ABC, abstractmethod
@@ -11,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, TypeVar
 
 import duckdb
 from pydantic import SecretStr
@@ -19,6 +21,9 @@ from pydantic import SecretStr
 from clari_pipeline.core.queries import text_of
 from clari_pipeline.warehouse.capabilities import Engine
 from clari_pipeline.warehouse.errors import WarehouseInterrupted
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _ATTEMPTS = 3
 _Result = TypeVar("_Result")
@@ -92,6 +97,13 @@ class Session(ABC):
     @abstractmethod
     def save(self, table: str, file: Path) -> None:
         """Write a table of schema `clari` to a Parquet file: amounts as decimals, moments in UTC."""
+
+    @abstractmethod
+    def arrow(self, table: str, columns: Sequence[str], where: str | None = None) -> pa.Table:
+        """Columns of a table of schema `clari`, typed as in DuckDB: amounts as decimals, moments in UTC.
+
+        `where` is a condition in DuckDB's SQL, which `dialects.condition` accepts. Call it within a transaction.
+        """
 
     @abstractmethod
     def begin(self) -> None:

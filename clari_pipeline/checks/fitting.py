@@ -32,6 +32,7 @@ _OF_SQL = frozenset(
         ),
     }
 )
+_INSTEAD = "use one on columns, such as expect_column_values_to_match_regex, with a `where`"
 # On which columns there are: they need the whole table, and name columns that it may not have.
 _OF_ALL_COLUMNS = frozenset(
     {
@@ -69,7 +70,7 @@ _KEYS = (
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A rule as it is judged: `arguments` for Great Expectations, the `columns` of its frame, `keys` that name its rows.
+    """A rule as it is judged: `arguments` for Great Expectations, the `columns` of its frame, and `keys` of its rows.
 
     `is_binary`: Great Expectations reckons with floats here. `notes` say where a verdict may be off.
     """
@@ -95,7 +96,7 @@ def faults_of(rule: OwnRule, tables: Mapping[str, pa.Schema]) -> list[str]:
     if rule.type not in types:
         return [*faults, f"no expectation is called {rule.type}{library.did_you_mean(rule.type, types)}"]
     if rule.type in _OF_SQL:
-        return [*faults, f"{rule.type} asks a database in SQL, and rules are judged on frames: write it as a `where`"]
+        return [*faults, f"{rule.type} asks a database in SQL, and rules are judged on frames: {_INSTEAD}"]
     if schema is not None and rule.type not in _OF_ALL_COLUMNS:
         faults += [
             f"{rule.table} has no column {column}{library.did_you_mean(column, schema.names)}"
@@ -193,7 +194,7 @@ def _as_value(value: Any, kind: pa.DataType, column: str) -> Any:
     try:
         return _converter(kind)(value)
     except (ValueError, TypeError, ArithmeticError):
-        raise Misfit(f"{column} is {kind}, which {value!r} cannot be") from None
+        raise Misfit(f"{column} holds values of type {kind}, and {value} is none") from None
 
 
 def _converter(kind: pa.DataType) -> Callable[[Any], Any]:

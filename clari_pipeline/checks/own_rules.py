@@ -108,7 +108,7 @@ def read_suites(folder: Path) -> SuiteFiles:
 def _read_expectation(found: SuiteFiles, table: str, one: Any, source: str, place: str) -> None:
     faults = list(_shape_faults(one))
     if faults:
-        found.faults += [f"{source}: {place}: {fault}" for fault in faults]
+        found.faults.extend(f"{source}: {place}: {fault}" for fault in faults)
         return
     meta = _mapping(one.get("meta"))
     arguments = {name: value for name, value in _mapping(one.get("kwargs")).items() if name not in _NO_ARGUMENTS}

@@ -41,8 +41,10 @@ def jobs(
     `refresh_marts` judges; None where there are none. Runs are tagged with the environment of `CLARI_ENV`, if set.
     """
     tags = {"clari/env": settings.env} if settings.env else None
-    quarter = dg.AssetSelection.assets(key("raw_export"), *map(key, TABLES))
-    marts = dg.AssetSelection.assets(*map(key, [*MARTS, READ_COPY, *(["board"] if board_follows else [])]))
+    quarter: dg.AssetSelection = dg.AssetSelection.assets(key("raw_export"), *map(key, TABLES))
+    marts: dg.AssetSelection = dg.AssetSelection.assets(
+        *map(key, [*MARTS, READ_COPY, *(["board"] if board_follows else [])])
+    )
     if own_rules is not None:
         quarter, marts = quarter - own_rules, marts | dg.AssetSelection.assets(key(QUALITY)) | own_rules
     sync_quarter = dg.define_asset_job(

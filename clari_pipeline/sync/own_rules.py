@@ -60,7 +60,7 @@ def check_own_rules(settings: Settings, rules: Rules) -> OwnRules:
     Raises `RulesError`, all faults in one line, each with file and place, or `LibraryError`.
     """
     own = read_own_rules(settings, rules)
-    faults = [*own.faults, *(rule.fault(fault) for rule in own.rules for fault in faults_of_rule(rule))]
+    faults = sorted([*own.faults, *(rule.fault(fault) for rule in own.rules for fault in faults_of_rule(rule))])
     if faults:
         raise RulesError("; ".join(faults))
     return own
@@ -75,6 +75,13 @@ def faults_of_rule(rule: OwnRule) -> list[str]:
     if rule.where is not None and (fault := _condition_fault(rule, tables)) is not None:
         faults.append(f"where: {fault}")
     return faults
+
+
+def notes_of_rule(rule: OwnRule) -> tuple[str, ...]:
+    """Where a verdict on a rule without faults may be off."""
+    from clari_pipeline.checks import fitting  # noqa: PLC0415 - with pyarrow, where there are rules
+
+    return fitting.fitted(rule, rule_tables()[rule.table]).notes
 
 
 def rule_tables() -> Mapping[str, "pa.Schema"]:

@@ -65,14 +65,14 @@ def condition_in(dialect: Dialect, text: str) -> str:
     found = adapted.find(exp.Where)
     assert found is not None
     try:
-        return found.this.sql(dialect.name, unsupported_level=ErrorLevel.RAISE, comments=False)
+        return str(found.this.sql(dialect.name, unsupported_level=ErrorLevel.RAISE, comments=False))
     except SqlglotError as error:
         raise ValueError(f"{dialect.name} does not have it: {_first_line(error)}") from None
 
 
-def _parsed_condition(text: str) -> exp.Expression:
+def _parsed_condition(text: str) -> exp.Condition:
     try:
-        parsed: exp.Expression = sqlglot.parse_one(text, into=exp.Condition, dialect="duckdb")
+        parsed = sqlglot.parse_one(text, into=exp.Condition, dialect="duckdb")
     except SqlglotError as error:
         raise ValueError(f"it is no single condition of SQL: {_first_line(error)}") from None
     if parsed.find(exp.Parameter, exp.Placeholder) is not None:
@@ -81,7 +81,8 @@ def _parsed_condition(text: str) -> exp.Expression:
 
 
 def _first_line(error: SqlglotError) -> str:
-    return next(iter(str(error.__cause__ or error).splitlines()), "")
+    of_parser = [str(one["description"]) for one in getattr(error, "errors", ()) if one.get("description")]
+    return (of_parser or str(error).splitlines() or [""])[0]
 
 
 def _with_marked_parameters(statement: exp.Expression) -> exp.Expression:

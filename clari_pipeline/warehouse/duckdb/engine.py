@@ -64,7 +64,7 @@ class DuckSession(Session):
         """Columns of a table of schema `clari`."""
         named = ", ".join(f'"{column}"' for column in columns)
         condition = "" if where is None else f" where {where}"
-        return self._connection.execute(f'select {named} from clari."{table}"{condition}').to_arrow_table()  # noqa: S608
+        return self._connection.sql(f'select {named} from clari."{table}"{condition}').to_arrow_table()  # noqa: S608
 
     def begin(self) -> None:
         """Begin a transaction."""

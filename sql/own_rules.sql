@@ -30,28 +30,36 @@ with newest as (
     limit 1
 ),
 
+broken as (
+    select result.*
+    from clari.quality_result as result
+    inner join newest on newest.run_id = result.run_id
+    where not result.passed
+),
+
 judged as (
     select run_id, max(checked_at) as checked_at
     from clari.quality_result
     group by run_id
+),
+
+not_broken as (
+    select broken.rule_name, max(judged.checked_at) as checked_at
+    from broken
+    cross join judged
+    left join clari.quality_result as other
+        on other.run_id = judged.run_id and other.rule_name = broken.rule_name and not other.passed
+    where other.run_id is null
+    group by broken.rule_name
 )
 
 select
-    result.rule_name, result.run_id, result.table_name, result.expectation_type, result.column_name, result.passed,
-    result.severity, cast(result.evidence as varchar) as evidence, result.checked_at, result.source,
-    (
-        select max(judged.checked_at)
-        from judged
-        where not exists (
-            select 1
-            from clari.quality_result as other
-            where other.run_id = judged.run_id and other.rule_name = result.rule_name and not other.passed
-        )
-    ) as not_broken_at
-from clari.quality_result as result
-inner join newest on newest.run_id = result.run_id
-where not result.passed
-order by result.severity, result.rule_name;
+    broken.rule_name, broken.run_id, broken.table_name, broken.expectation_type, broken.column_name, broken.passed,
+    broken.severity, cast(broken.evidence as varchar) as evidence, broken.checked_at, broken.source,
+    not_broken.checked_at as not_broken_at
+from broken
+left join not_broken on not_broken.rule_name = broken.rule_name
+order by broken.severity, broken.rule_name;
 
 -- name: people
 select distinct user_id, name from clari.forecast_user where list_contains($user_ids, user_id) order by user_id, name;

@@ -12,6 +12,7 @@ from clari_pipeline.notify import Alert, Severity
 from clari_pipeline.store import alert_rows, marts, quality_results
 from clari_pipeline.store.alert_rows import ReportedSwing
 from clari_pipeline.store.ledger_rows import ExportRow
+from clari_pipeline.store.quality_results import QualityResult
 from clari_pipeline.sync.outcomes import Outcome
 from clari_pipeline.warehouse.session import Session
 
@@ -273,6 +274,12 @@ def _stale_quarters(result: RunResult) -> Iterator[NewAlert]:
         )
 
 
+def _rule_title(rule: QualityResult) -> str:
+    if rule.table_name is None:
+        return f"{rule.source} cannot be read"
+    return f"{rule.rule_name} {'could not be judged' if 'not_judged' in rule.evidence else 'is broken'}"
+
+
 def _broken_rules(result: RunResult) -> Iterator[NewAlert]:
     """Alert of each rule of the user's own that the newest run found broken: once, until it passes or finds another.
 
@@ -296,7 +303,7 @@ def _broken_rules(result: RunResult) -> Iterator[NewAlert]:
         yield NewAlert(
             kind=AlertKind.QUALITY,
             severity="P2" if rule.severity == "ERROR" else "P3",
-            title=f"{rule.rule_name} is broken" if rule.table_name else f"{rule.source} cannot be read",
+            title=_rule_title(rule),
             body="\n".join(lines),
             alert_class=alert_class,
             detail={"rule": rule.rule_name, "table": rule.table_name, "found": found, "job_id": None},

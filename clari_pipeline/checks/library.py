@@ -147,7 +147,7 @@ def expectation_types() -> frozenset[str]:
 
 
 def argument_faults(kind: str, arguments: Mapping[str, Any]) -> list[str]:
-    """What the model of a type finds wrong with an expectation's arguments, in a line each; empty where there is nothing.
+    """What the model of a type finds wrong with an expectation's arguments, in a line each; empty where there is none.
 
     A wrong name is a fault, and so is a fraction where it would silently drop the decimals.
     """

@@ -1,4 +1,4 @@
-"""Rules of one's own: what is refused, with its place; what is judged to the last decimal, and what is said where not."""
+"""Rules of one's own: what is refused, with its place; what is judged to the last decimal, and what is not."""
 
 import json
 import re
@@ -82,7 +82,7 @@ def test_what_cannot_be_judged_is_refused_with_its_place(tmp_path: Path, monkeyp
         (rule("value = 1.5", of="table='time_period'", kind="expect_table_row_count_to_equal"), {}, "whole number"),
         (rule("unexpected_rows_query = 'x'", kind="unexpected_rows_expectation"), {}, f"{first} .*in SQL"),
         (rule("min_value = 1") * 2, {}, r"expectation\.1 .*is the name of clari_pipeline\.toml: expectation\.0"),
-        (rule("min_value = 1\nname = 'a'"), of_suite(IN_SET | {"meta": {"name": "a"}}), f"{in_file} .*the name of clari"),
+        (rule("min_value = 1\nname = 'a'"), of_suite(IN_SET | {"meta": {"name": "a"}}), f"{in_file} .*name of clari"),
         ("", of_suite(IN_SET), f"{in_file} .*column: field required"),
         ("", of_suite({"kwargs": {}}), f"{in_file}: it has no type"),
         ("", of_suite("x"), f"{in_file}: write an object"),

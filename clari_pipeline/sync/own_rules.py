@@ -84,6 +84,13 @@ def notes_of_rule(rule: OwnRule) -> tuple[str, ...]:
     return fitting.fitted(rule, rule_tables()[rule.table]).notes
 
 
+def is_binary(rule: OwnRule) -> bool:
+    """Whether Great Expectations judges a rule without faults in floats."""
+    from clari_pipeline.checks import fitting  # noqa: PLC0415 - with pyarrow, where there are rules
+
+    return fitting.fitted(rule, rule_tables()[rule.table]).is_binary
+
+
 def rule_tables() -> Mapping[str, "pa.Schema"]:
     """The tables that rules may be on: every table and view of schema `clari`."""
     return arrow_schemas()

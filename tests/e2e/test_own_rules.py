@@ -125,9 +125,7 @@ def check_of(instance: dg.DagsterInstance, asset: str, check: str) -> dg.AssetCh
 
 
 def raised(terminal: Terminal) -> list[tuple[Any, ...]]:
-    return terminal.query(
-        "select severity, title from clari.alert where kind = 'quality' order by severity, title"
-    )
+    return terminal.query("select severity, title from clari.alert where kind = 'quality' order by severity, title")
 
 
 def test_an_alert_comes_once_until_the_rule_passes_or_finds_another(ruled: Terminal) -> None:

@@ -258,8 +258,8 @@ def as_floats(table: pa.Table) -> pa.Table:
 def off_by(rule: OwnRule, table: pa.Table) -> Decimal | None:
     """By how much a sum or mean of floats may be off, at most, to one digit; None where no bound is known.
 
-    Arrow adds amounts up in blocks of 16, and those in pairs: each takes part in 16 + log2(n) roundings at most, each of
-    which is off by 2^-53 of what is added up so far. Twice as many are allowed for, as a table comes in several pieces.
+    Arrow adds amounts up in blocks of 16, and those in pairs: each takes part in 16 + log2(n) roundings at most, each
+    off by 2^-53 of what is added up so far. Twice as many are allowed for, as a table comes in several pieces.
     """
     sizes = [abs(amount) for amount in _amounts(rule, table)]
     total = sum(sizes, Decimal(0)) * 2 * (16 + len(sizes).bit_length()) / 2**53

@@ -149,5 +149,7 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 def _plain(value: Any) -> str:
     if isinstance(value, list | tuple):
-        return ", ".join(map(_plain, value))
+        return f"[{', '.join(map(_plain, value))}]"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_plain(one)}" for name, one in value.items())
     return format(value, "f") if isinstance(value, Decimal) else str(value)

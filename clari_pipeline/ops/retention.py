@@ -69,7 +69,7 @@ class Retention:
         a refused export, are kept. Results of the user's own rules (`quality_result`) are counted, too, by their runs.
         """
         with self._context.warehouse.session() as session:
-            return sum(found["verdicts"] for found in self._old_verdicts(session)) + self._old_results(session)
+            return sum(int(found["verdicts"]) for found in self._old_verdicts(session)) + self._old_results(session)
 
     def forget_verdicts(self) -> int:
         """Delete the old verdicts; returns their number."""
@@ -81,7 +81,7 @@ class Retention:
                 for begin in range(0, len(found), _AT_ONCE):
                     named = [one["request_id"] for one in found[begin : begin + _AT_ONCE]]
                     run(session, "retention/forget_verdicts", request_ids=named)
-            return sum(one["verdicts"] for one in found) + results
+            return sum(int(one["verdicts"]) for one in found) + results
 
         return self._context.warehouse.with_retry(forget)
 

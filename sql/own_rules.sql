@@ -5,7 +5,7 @@ insert into clari.quality_result (
     rule_name, run_id, table_name, expectation_type, column_name, passed, severity, evidence, checked_at, source
 )
 values (
-    $rule_name, $run_id, $table_name, $expectation_type, $column_name, $passed, $severity, cast($evidence as json),
+    $rule_name, $run_id, $table_name, $expectation_type, $column_name, $is_passed, $severity, cast($evidence_text as json),
     $checked_at, $source
 );
 

@@ -47,7 +47,7 @@ def keep(session: Session, run_id: str, results: Iterable[QualityResult]) -> Non
     for result in results:
         columns = {name: getattr(result, name) for name in QualityResult.__dataclass_fields__}
         evidence = json.dumps(result.evidence, ensure_ascii=False, sort_keys=True)
-        run(session, "own_rules/judged", **columns | {"evidence": evidence})
+        run(session, "own_rules/judged", is_passed=result.passed, evidence_text=evidence, **columns)
 
 
 def of_run(session: Session, run_id: str) -> list[QualityResult]:

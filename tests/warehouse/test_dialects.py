@@ -56,8 +56,8 @@ _KINDS = {
     "moment": "after as_of asked_at at checked_at closes_at completed_at created_at delivered_at exported_at "
     "first_export gap_from gap_to landed_at loaded_at newest_export not_before read_at since submitted_at until "
     "window_from window_to",
-    "names": "alert_keys check_names entries field_ids fields forecasts job_ids parts periods quarters request_ids run_ids "
-    "severities states user_ids weeks",
+    "names": "alert_keys check_names entries field_ids fields forecasts job_ids parts periods quarters request_ids "
+    "run_ids severities states user_ids weeks",
     "weeks": "muted_in_weeks rep_mutes",
     "bytes": "lists",
     "flags": "passed",
@@ -66,11 +66,11 @@ _KINDS = {
 }
 _PARAMETERS = {name: _GIVEN[kind] for kind, names in _KINDS.items() for name in names.split()}
 _NULLABLE = {
-    "call_time_frame_id", "clari_status", "closed", "column_name", "completed_at", "currency", "document_period_id", "error",
-    "error_kind", "expectation_type", "field", "gap_from", "gap_to", "is_adopted", "is_alerted", "last_error", "min_amount",
-    "min_share_of_quota", "muted_in_weeks", "person", "pipeline", "previous_time_frame_id", "quota", "quota_field",
-    "role", "rows_truncated", "scope_id", "submitted_at", "table_name", "threshold", "top_user", "types_refused", "wait_seconds",
-    "window_from", "window_to",
+    "call_time_frame_id", "clari_status", "closed", "column_name", "completed_at", "currency", "document_period_id",
+    "error", "error_kind", "expectation_type", "field", "gap_from", "gap_to", "is_adopted", "is_alerted",
+    "last_error", "min_amount", "min_share_of_quota", "muted_in_weeks", "person", "pipeline",
+    "previous_time_frame_id", "quota", "quota_field", "role", "rows_truncated", "scope_id", "submitted_at",
+    "table_name", "threshold", "top_user", "types_refused", "wait_seconds", "window_from", "window_to",
 }  # fmt: skip
 # Tables of the session that a statement finds in place.
 _MADE_BY = (

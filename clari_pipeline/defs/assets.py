@@ -27,6 +27,7 @@ from clari_pipeline.warehouse.registry import capabilities_of
 
 PREFIX = "clari"
 READ_COPY = "read_copy"
+QUALITY = "quality_result"
 RETENTION = "retention"
 TABLES = {
     "forecast_entry": "One row a forecast, period, week, person and field: the newest known call, quota and "
@@ -188,12 +189,15 @@ def _mart(mart: Mart, engine: str) -> dg.AssetsDefinition:
     return refreshed
 
 
-def read_copy_asset(*, engine: str) -> dg.AssetsDefinition:
-    """The asset of the readers' copy and the Parquet files, published after the marts are refreshed."""
+def read_copy_asset(*, engine: str, has_rules: bool) -> dg.AssetsDefinition:
+    """The asset of the readers' copy and the Parquet files, published after the marts are refreshed.
+
+    `has_rules`: after the user's own rules are judged, too.
+    """
 
     @dg.asset(
         key=key(READ_COPY),
-        deps=[*map(key, MARTS)],
+        deps=[*map(key, [*MARTS, *([QUALITY] if has_rules else [])])],
         group_name="marts",
         kinds={engine, "parquet"},
         owners=OWNERS,

@@ -105,13 +105,12 @@ def validate(
     frame: pd.DataFrame | Mapping[str, Sequence[Any]],
     expectations: Sequence[Expectation],
     *,
-    key_columns: Sequence[str] = (),
     with_evidence: bool = True,
     most_rows: int | None = None,
 ) -> list[Result]:
     """Validate a frame, or what makes one: a list of values by column. One result an expectation, in their order.
 
-    `with_evidence` fills each `result`; there, unexpected rows are named by the frame's `key_columns`: all of them in
+    `with_evidence` fills each `result`; there, unexpected rows are named by their places: all of them in
     `unexpected_index_list`, or with `most_rows` the first so many in `partial_unexpected_index_list`. Without, only
     `success` is found, in half the time. Raises `LibraryError` where the library or an expectation cannot be loaded;
     an expectation that raises while it judges has an `error`.
@@ -134,11 +133,9 @@ def validate(
             suite.add_expectation(config.to_domain_obj())
         result_format: Any = "BOOLEAN_ONLY"
         if with_evidence:
-            result_format = {"result_format": "COMPLETE", "unexpected_index_column_names": list(key_columns)}
+            result_format = {"result_format": "COMPLETE"}
             if most_rows is not None:
-                result_format |= {"result_format": "SUMMARY", "partial_unexpected_count": most_rows}
-            if not key_columns:
-                del result_format["unexpected_index_column_names"]
+                result_format = {"result_format": "SUMMARY", "partial_unexpected_count": most_rows}
         validated = batches.get_batch({"dataframe": pd.DataFrame(frame)}).validate(suite, result_format=result_format)
     except Exception as error:
         raise LibraryError(f"Great Expectations cannot judge: {type(error).__name__}: {_first_line(error)}") from error

@@ -245,6 +245,63 @@ order by forecast_id;
 -- What the newest merged export is as of.
 select max(exported_at) as exported_at from clari.export_job where state = 'LOADED';
 
+-- name: newest_verdicts
+-- The verdicts on exports and fetches of the newest runs that have any, the newest run first.
+with
+asked as (
+    select
+        request_id,
+        run_id,
+        submitted_at,
+        state,
+        job_id,
+        exported_at,
+        forecast_id as subject,
+        time_period_id as quarter_id,
+        false as is_fetch
+    from clari.export_job
+    union all
+    select
+        request_id,
+        run_id,
+        submitted_at,
+        state,
+        job_id,
+        exported_at,
+        product as subject,
+        cast(null as varchar) as quarter_id,
+        true as is_fetch
+    from clari.product_fetch
+),
+
+newest as (
+    select run_id, min(submitted_at) as run_at
+    from asked
+    where request_id in (select request_id from clari.export_check)
+    group by run_id
+    order by run_at desc, run_id
+    limit $runs
+)
+
+select
+    asked.request_id,
+    asked.run_id,
+    newest.run_at,
+    asked.state,
+    asked.job_id,
+    asked.exported_at,
+    asked.subject,
+    asked.quarter_id,
+    asked.is_fetch,
+    verdict.check_name,
+    verdict.passed,
+    verdict.severity,
+    cast(verdict.evidence as varchar) as evidence
+from newest
+inner join asked on newest.run_id = asked.run_id
+inner join clari.export_check as verdict on asked.request_id = verdict.request_id
+order by newest.run_at desc, asked.run_id, asked.subject, asked.quarter_id, asked.request_id, verdict.check_name;
+
 -- name: of_quarter
 -- The landed exports of a forecast's quarter, in the order in which they count.
 select *
@@ -348,3 +405,17 @@ update clari.{table} set run_id = $run_id where request_id = $request_id;
 update clari.export_job
 set types_to_export = $types_to_export, types_refused = $types_refused
 where request_id = $request_id and state in ('SUBMITTING', 'SUBMITTED');
+
+-- name: rows_of_quarter
+-- Grain: one row a table whose rows name their quarter.
+select 'forecast_entry' as table_name, count(*) as row_count
+from clari.forecast_entry_state
+where quarter_id = $quarter_id
+union all
+select 'time_period' as table_name, count(*) as row_count
+from clari.time_period
+where quarter_id = $quarter_id
+union all
+select 'time_frame' as table_name, count(*) as row_count
+from clari.time_frame
+where quarter_id = $quarter_id;

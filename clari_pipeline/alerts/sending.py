@@ -128,6 +128,8 @@ class Outbox:
         for missing, to in lacking.items():
             alerts = [by_key[key] for key in missing]
             where_to_look = [f"clari.forecast_swing in {self._context.warehouse.place}", "clari-pipeline status"]
+            if (data_docs := self._context.settings.data_docs_dir / "index.html").exists():
+                where_to_look.append(str(data_docs.absolute()))
             env = self._context.settings.env
             for message in compose(alerts, headlines, where_to_look=where_to_look, environment=env) if alerts else ():
                 yield message, to

@@ -2,6 +2,6 @@
 
 from clari_pipeline.board.charts import pictures
 from clari_pipeline.board.figures import Board, View, read_board
-from clari_pipeline.board.page import first, headline, show, write_board
+from clari_pipeline.board.page import first, headline, write_board
 
-__all__ = ["Board", "View", "first", "headline", "pictures", "read_board", "show", "write_board"]
+__all__ = ["Board", "View", "first", "headline", "pictures", "read_board", "write_board"]

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import json
 import os
-import webbrowser
 from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
@@ -16,27 +15,13 @@ from markupsafe import Markup
 
 from clari_pipeline.board import charts
 from clari_pipeline.board.figures import EMPTY, Board, View, read_board
-from clari_pipeline.config.settings import Settings
-from clari_pipeline.core.runbook import ExitCode
-from clari_pipeline.core.safe_text import print_line
+from clari_pipeline.config.settings import DATA_DOCS
 from clari_pipeline.notify.rendering import html_environment, money, percent
-from clari_pipeline.store.opening import open_warehouse
-from clari_pipeline.sync.log_lines import CommandLog
 from clari_pipeline.warehouse.session import Warehouse
 
 MOST_BYTES = 5_000_000  # of the file, so that it can be mailed
 _FRAME_BYTES = 100_000
 _CALLS = ("commit", "forecast")  # names of the field that is shown first
-
-
-def show(settings: Settings, *, is_opened: bool) -> int:
-    """Write the board and print its path; returns the exit code."""
-    warehouse = open_warehouse(settings.warehouse_url, data_dir=settings.data_dir, env=settings.env)
-    file, _ = write_board(warehouse, settings.data_dir)
-    print_line(str(file))
-    if is_opened and not webbrowser.open(file.resolve().as_uri()):
-        CommandLog(settings).say("no browser could be opened: open the file yourself")
-    return ExitCode.DONE
 
 
 def write_board(warehouse: Warehouse, folder: Path) -> tuple[Path, Board]:
@@ -49,14 +34,18 @@ def write_board(warehouse: Warehouse, folder: Path) -> tuple[Path, Board]:
         with warehouse.session() as session, session.transaction():  # one snapshot
             board = read_board(session)
     folder.mkdir(parents=True, exist_ok=True)
-    page = render(board, _vega(folder / ".board"))
+    has_data_docs = (folder / DATA_DOCS / "index.html").exists()
+    page = render(board, _vega(folder / ".board"), data_docs=f"{DATA_DOCS}/index.html" if has_data_docs else None)
     file = folder / "board.html"
     _replace(file, page)
     return file, board
 
 
-def render(board: Board, vega: str) -> str:
-    """Render the page. `vega` is the JavaScript bundle; views beyond `MOST_BYTES` are left out and listed."""
+def render(board: Board, vega: str, *, data_docs: str | None = None) -> str:
+    """Render the page. `vega` is the JavaScript bundle; views beyond `MOST_BYTES` are left out and listed.
+
+    `data_docs` is the address of Data Docs, relative to the page, where they are there.
+    """
     environment = _environment()
     template = environment.get_template("view.html.j2")
     views = [board.views[place] for place in _order(board.views)]
@@ -84,6 +73,7 @@ def render(board: Board, vega: str) -> str:
         vega=Markup(vega),  # noqa: S704 - a library's own
         program=Markup(program),  # noqa: S704 - this package's own
         hashes=" ".join(_hash(script) for script in (vega, program)),
+        data_docs=data_docs,
         data=Markup(_json(data)),  # noqa: S704 - brackets are escaped
     )
 

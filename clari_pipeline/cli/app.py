@@ -253,9 +253,23 @@ def board(
 
     The file needs no network. Clari is not called.
     """
-    from clari_pipeline.board import show  # noqa: PLC0415 - what it is made with takes a moment
+    from clari_pipeline.cli import operations  # noqa: PLC0415
 
-    with working("Drawing the board"):
+    raise typer.Exit(operations.board(settings_of(sandbox=sandbox), is_opened=is_opened))
+
+
+@app.command(epilog="Example: clari-pipeline quality --open")
+def quality(
+    is_opened: Annotated[bool, typer.Option("--open", help="Show it in the browser, too.")] = False,
+    sandbox: Sandbox = False,
+) -> None:
+    """Write Data Docs of the newest checks; print the path.
+
+    Great Expectations' own pages, of the newest runs. Clari is not called.
+    """
+    with working("Writing Data Docs"):
+        from clari_pipeline.ops.quality import show  # noqa: PLC0415 - what it is made with takes a moment
+
         code = show(settings_of(sandbox=sandbox), is_opened=is_opened)
     raise typer.Exit(code)
 

@@ -241,6 +241,7 @@ def _replay(
 ) -> int:
     from clari_pipeline.sync.outcomes import outcomes_of, swings_of  # noqa: PLC0415
     from clari_pipeline.sync.publishing import publish  # noqa: PLC0415
+    from clari_pipeline.sync.quality import judge_own_rules, results_of_run  # noqa: PLC0415
 
     context, log = Context.of(settings), CommandLog(settings)
 
@@ -250,6 +251,8 @@ def _replay(
             run_id, started_at = uuid.uuid4().hex, context.now()
             now("Merging documents")
             replayed, products = merge(context, run_id)
+            now("Judging your own rules")
+            judged = judge_own_rules(context, run_id)
             now("Publishing tables and marts to readers")
             published = publish(context.warehouse, context.places)
             with context.warehouse.kept_open():
@@ -267,7 +270,8 @@ def _replay(
                 *products.failures,
                 *(Problem(None, None, file.line, file.section) for file in replayed.files if file.is_failure),
             ],
-            warnings=[*products.damaged, *replayed.problems, *published.problems],
+            warnings=[*products.damaged, *replayed.problems, *judged, *published.problems],
+            expectations=results_of_run(context, run_id),
         )
         excused = replayed.request_ids if is_inbox else replayed.refused_before  # a refused file is a failure already
         files = replayed.files if is_inbox else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import webbrowser
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -20,6 +21,28 @@ from clari_pipeline.warehouse.errors import WrongEnvironment
 
 if TYPE_CHECKING:
     from clari_pipeline.ops.retention import OldQuarter
+
+
+def board(settings: Settings, *, is_opened: bool) -> int:
+    """Write the board, print its path, and report it to Dagster's instance, if there is one."""
+    with working("Drawing the board"):
+        from clari_pipeline.board import write_board  # noqa: PLC0415 - what it is made with takes a moment
+
+        warehouse = open_warehouse(settings.warehouse_url, data_dir=settings.data_dir, env=settings.env)
+        file, shown = write_board(warehouse, settings.data_dir)
+    print_line(str(file))
+    if is_opened and not webbrowser.open(file.resolve().as_uri()):
+        CommandLog(settings).say("no browser could be opened: open the file yourself", level="warning")
+    if (settings.dagster_dir / "dagster.yaml").exists():
+        with working("Telling Dagster of the board"):
+            from clari_pipeline.defs.running import DagsterUnavailable, report_board  # noqa: PLC0415 - takes a second
+
+            try:
+                report_board(settings, file, shown)
+            except DagsterUnavailable as error:
+                said = f"the board is written, but does not stand in Dagster: {error}"
+                CommandLog(settings).say(said, section=error.section, level="warning")
+    return ExitCode.DONE
 
 
 def environment(settings: Settings, *, take_over: bool) -> int:

@@ -3,6 +3,7 @@
 import os
 from datetime import datetime, time
 from decimal import Decimal
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -22,7 +23,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, SettingsConfigDict
 
 from clari_pipeline.config.key_file import KeyFile, KeyFileError, is_plausible
-from clari_pipeline.config.values import faults_of, likeliest, refuse_no_cron, refuse_percent_sign, refuse_percentage
+from clari_pipeline.config.values import faults_of, refuse_no_cron, refuse_percent_sign, refuse_percentage
 from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.core.project import CHECKOUT, project_file
 from clari_pipeline.core.setting_errors import ForecastsMissing, KeyMissing, SandboxInProduction, SettingsError
@@ -31,8 +32,10 @@ EXPORT_TYPES = ("forecast", "forecast_updated", "quota", "adjustment", "crm_tota
 REQUIRED_TYPES = ("forecast", "quota", "crm_closed")
 PRODUCTS = ("forecast", "limits", "audit", "activity", "opportunity")  # in the order in which a sync fetches them
 SANDBOX_KEY = "sandbox-key-"  # how the key of every sandbox begins
+DATA_DOCS = "data_docs"  # a folder of the data folder, beside the board
 _PREFIX = "CLARI_"
 _OF_OTHERS = "CLARI_TEST_"  # the tests' own
+_LIKENESS = 0.7  # of a name to a setting's: less is a variable of another program
 _COPY = "warehouse-read.duckdb"
 _SANDBOX_START_MONTH = 2
 
@@ -99,10 +102,12 @@ class Settings(BaseSettings):
     top_user: str | None = None
     warehouse_url: SecretStr = SecretStr("duckdb:///data/warehouse.duckdb")
     data_dir: Path = Field(Path("data"), validate_default=True)
+    gx_dir: Path | None = None
     sync_cron: Annotated[str, AfterValidator(refuse_no_cron)] = "30 8 * * *"
     timezone: str = "UTC"
     max_age_hours: float = Field(26, gt=0)
     weekly_files_max_rows: int = Field(250_000, ge=0)
+    data_docs_runs: int = Field(10, ge=1, le=1000)
     log_format: Literal["text", "json"] = "text"
     debug: bool = False
     dagster_home: Path | None = Field(None, validation_alias=AliasChoices("dagster_home", "DAGSTER_HOME"))
@@ -232,9 +237,19 @@ class Settings(BaseSettings):
         return self.data_dir / "marts"
 
     @property
+    def data_docs_dir(self) -> Path:
+        """The folder of Great Expectations' Data Docs."""
+        return self.data_dir / DATA_DOCS
+
+    @property
     def landing_dir(self) -> Path:
         """The folder of raw documents, kept for ever."""
         return self.data_dir / "landing"
+
+    @property
+    def suites_dir(self) -> Path:
+        """The user's own project of Great Expectations: `CLARI_GX_DIR`, else `gx` in the data folder."""
+        return self.gx_dir or self.data_dir / "gx"
 
     @property
     def brings_forecasts(self) -> bool:
@@ -336,9 +351,9 @@ def mistyped() -> dict[str, str]:
     bare = [name.removeprefix(_PREFIX) for name in known]
     found = {}
     for name in sorted(names - known):
-        alike = likeliest(name.removeprefix(_PREFIX), bare)
-        if alike is not None and not name.startswith(_OF_OTHERS):
-            found[name] = f"{_PREFIX}{alike}"
+        alike = get_close_matches(name.removeprefix(_PREFIX), bare, n=1, cutoff=_LIKENESS)
+        if alike and not name.startswith(_OF_OTHERS):
+            found[name] = f"{_PREFIX}{alike[0]}"
     return found
 
 
@@ -351,6 +366,7 @@ def of_sandbox(settings: Settings) -> dict[str, Any]:
     is_month_set = "fiscal_year_start_month" in settings.model_fields_set
     return {
         "data_dir": folder,
+        "gx_dir": settings.suites_dir,  # rules of one's own hold, as those of clari_pipeline.toml do
         "warehouse_url": SecretStr(f"duckdb:///{folder / 'warehouse.duckdb'}"),
         "fiscal_year_start_month": settings.fiscal_year_start_month if is_month_set else _SANDBOX_START_MONTH,
         "fiscal_year_named_by": "end",

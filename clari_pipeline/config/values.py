@@ -3,11 +3,12 @@
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from difflib import get_close_matches
 from typing import Any
 
 from cronsim import CronSim, CronSimError
 from pydantic import ValidationError
+
+from clari_pipeline.core.suggestions import did_you_mean
 
 _LEAST_PERCENTAGE = 2
 _FEBRUARY = 2
@@ -53,19 +54,13 @@ def _remedy(fault: Mapping[str, Any], known: Collection[str]) -> str:
     if kind == "value_error":
         return str(context["error"])
     if kind == "extra_forbidden":
-        alike = likeliest(str(fault["loc"][-1]), known)
-        return f"there is no such key{f': did you mean {alike}?' if alike else ''}"
+        return f"there is no such key{did_you_mean(str(fault['loc'][-1]), known)}"
     if kind in _WORDS:
         whole = {
             name: int(value) if value == int(value) else value for name, value in context.items() if name in _BOUNDS
         }
         return _WORDS[kind].format(**(context | whole))
     return next((said for begin, said in _KINDS.items() if kind.startswith(begin)), "it cannot be used")
-
-
-def likeliest(name: str, known: Collection[str]) -> str | None:
-    """The known name that is most like this one; None where none is."""
-    return next(iter(get_close_matches(name, known, n=1, cutoff=0.7)), None)
 
 
 def refuse_percentage(share: Decimal) -> Decimal:

@@ -73,6 +73,7 @@ class AlertKind(StrEnum):
     FRESHNESS = "freshness", "Figures are out of date", "quarters are out of date"
     QUOTA_LOW = "quota_low", "Few exports left at Clari", "warnings: few exports left at Clari"
     CONTRACT_CHANGED = "contract_changed", "Clari's export has changed", "changes of Clari's exports"
+    QUALITY = "quality", "A rule of yours is broken", "rules of yours are broken"
     MASS_CHANGE = "mass_change"
     FORECAST_SWING = "forecast_swing"
 
@@ -103,6 +104,7 @@ class RunbookSection(StrEnum):
     NO_OPPORTUNITIES = "no_opportunities"
     JOB_ADOPTED = "job_adopted"
     INBOX_FILE = "inbox_file"
+    SUITE_UNREADABLE = "suite_unreadable"
     MORE_NEXT_SYNC = "more_next_sync"
     SETTING_UNKNOWN = "setting_unknown"
 

@@ -8,15 +8,18 @@ import dagster as dg
 
 from clari_pipeline.core.runbook import AlertKind, Problem, RunbookSection
 from clari_pipeline.defs.boards import board_asset
-from clari_pipeline.defs.checks import check_results, check_specs, mart_result
+from clari_pipeline.defs.checks import check_result, check_results, check_specs, evaluation_of
 from clari_pipeline.defs.lineage import column_lineage
 from clari_pipeline.defs.log import log_observer
+from clari_pipeline.defs.metadata import table
+from clari_pipeline.defs.partitions import QUARTERS
 from clari_pipeline.defs.problems import as_step_failure, log_warnings, observation, step_failure
 from clari_pipeline.defs.schemas import table_schema
+from clari_pipeline.store.facts import rows_of_quarter
 from clari_pipeline.store.mart_registry import MARTS, Mart
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.loading import Loader, has_landed
-from clari_pipeline.sync.outcomes import Outcome, outcomes_of, requests_of_run
+from clari_pipeline.sync.outcomes import Outcome, outcomes_of, requests_of_run, swings_of
 from clari_pipeline.sync.publishing import publish
 from clari_pipeline.sync.refreshing import Marts, movement_verdicts
 from clari_pipeline.warehouse.catalogue import is_view
@@ -24,6 +27,7 @@ from clari_pipeline.warehouse.registry import capabilities_of
 
 PREFIX = "clari"
 READ_COPY = "read_copy"
+QUALITY = "quality_result"
 RETENTION = "retention"
 TABLES = {
     "forecast_entry": "One row a forecast, period, week, person and field: the newest known call, quota and "
@@ -36,6 +40,7 @@ TABLES = {
 # A daily sync, and two hours in which it may run late.
 DAILY = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=26), warn_window=timedelta(hours=25))
 OWNERS = ["team:data-engineering"]
+_MERGED = ("rows_exported", "rows_inserted", "rows_updated", "rows_unchanged", "rows_disappeared")
 EXPORTS_POOL = "clari_exports"  # as many runs as the organisation may export at once
 WAREHOUSE_POOL = "clari_warehouse"  # a DuckDB file has one writer; a server needs no such pool
 
@@ -50,12 +55,12 @@ def key(name: str) -> dg.AssetKey:
     return dg.AssetKey([PREFIX, name])
 
 
-def quarter_assets(quarters: dg.PartitionsDefinition[str], *, engine: str) -> list[dg.AssetsDefinition]:
+def quarter_assets(*, engine: str) -> list[dg.AssetsDefinition]:
     """The assets with a partition a quarter: the raw export, and the tables that it is merged into."""
 
     @dg.asset(
         key=key("raw_export"),
-        partitions_def=quarters,
+        partitions_def=QUARTERS,
         group_name="clari",
         kinds={"clari", "json"},
         owners=OWNERS,
@@ -64,7 +69,7 @@ def quarter_assets(quarters: dg.PartitionsDefinition[str], *, engine: str) -> li
         required_resource_keys={"sync_context", "exports"},
         pool=EXPORTS_POOL,
     )
-    def raw_export(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+    def raw_export(context: dg.AssetExecutionContext) -> Iterator[Any]:
         sync: Context = context.resources.sync_context
         with as_step_failure(context.partition_key):
             request_ids = context.resources.exports.wait_for_quarter(context.partition_key, log_observer(context.log))
@@ -73,8 +78,10 @@ def quarter_assets(quarters: dg.PartitionsDefinition[str], *, engine: str) -> li
             for outcome in failed:
                 context.log.error(outcome.sentence)
             if len(failed) == len(outcomes) and not has_landed(sync.warehouse, context.partition_key):
+                for result in check_results(key("forecast_entry"), outcomes):  # merged_tables will be skipped
+                    yield evaluation_of(result, context.partition_key)
                 raise _failure(context.partition_key, failed)
-            return dg.MaterializeResult(metadata=_export_metadata(outcomes))
+            yield dg.MaterializeResult(metadata=_export_metadata(outcomes))
 
     @dg.multi_asset(
         name="merged_tables",
@@ -86,14 +93,14 @@ def quarter_assets(quarters: dg.PartitionsDefinition[str], *, engine: str) -> li
                 group_name="warehouse",
                 kinds={engine, "table"},
                 owners=OWNERS,
-                partitions_def=quarters,
+                partitions_def=QUARTERS,
                 skippable=True,
                 metadata={"dagster/column_schema": table_schema(name), "dagster/table_name": f"clari.{name}"},
             )
             for name, description in TABLES.items()
         ],
-        check_specs=check_specs(key("forecast_entry"), quarters),
-        partitions_def=quarters,
+        check_specs=check_specs(key("forecast_entry"), QUARTERS),
+        partitions_def=QUARTERS,
         required_resource_keys={"sync_context", "exports"},
         pool=writers_pool(engine),
     )
@@ -105,23 +112,29 @@ def quarter_assets(quarters: dg.PartitionsDefinition[str], *, engine: str) -> li
             of_run = requests_of_run(sync.warehouse, context.resources.exports.run_id, context.partition_key)
             outcomes = outcomes_of(sync.warehouse, dict.fromkeys([*of_run, *merged]))
             counts = {name: session.count(name) for name in TABLES}
+            of_quarter = rows_of_quarter(session, context.partition_key)
+            swings = len(swings_of(session, outcomes))
         for outcome in outcomes:
             (context.log.error if outcome.is_failure else context.log.info)(outcome.sentence)
-        yield from check_results(key("forecast_entry"), outcomes)
-        if failed := [outcome for outcome in outcomes if outcome.is_failure]:
-            raise _failure(context.partition_key, failed)
-        if not any(outcome.export.state == "LOADED" for outcome in outcomes):
+        failed = [outcome for outcome in outcomes if outcome.is_failure]
+        if not failed and not any(outcome.export.state == "LOADED" for outcome in outcomes):
             context.log.warning(f"nothing of {context.partition_key} was merged")
-            return
-        for name, rows in counts.items():
-            yield dg.MaterializeResult(
-                asset_key=key(name),
-                metadata={
-                    "dagster/row_count": rows,
-                    **_export_metadata(outcomes),
-                    "rows_exported": sum(outcome.export.rows_exported or 0 for outcome in outcomes),
-                },
-            )
+        elif not failed:
+            for name, rows in counts.items():
+                yield dg.MaterializeResult(
+                    asset_key=key(name),
+                    metadata={
+                        "dagster/row_count": rows,
+                        **({"dagster/partition_row_count": of_quarter[name]} if name in of_quarter else {}),
+                        **_export_metadata(outcomes),
+                        **{name: _total(outcomes, name) for name in _MERGED},
+                        "swings": swings,
+                    },
+                )
+        # After the materialization: Dagster takes a check's result for one of the newest before it.
+        yield from check_results(key("forecast_entry"), outcomes)
+        if failed:
+            raise _failure(context.partition_key, failed)
 
     return [raw_export, merged_tables]
 
@@ -171,17 +184,20 @@ def _mart(mart: Mart, engine: str) -> dg.AssetsDefinition:
             verdicts = Marts(sync).judge_coverage() if has_coverage_check else []
         yield dg.MaterializeResult(key(mart.name), metadata={"dagster/row_count": rows})
         if has_coverage_check:  # over all forecasts
-            yield mart_result(key(mart.name), "periods_are_covered", verdicts, is_needed=True)
+            yield check_result(key(mart.name), "periods_are_covered", verdicts, not_evaluated=None)
 
     return refreshed
 
 
-def read_copy_asset(*, engine: str) -> dg.AssetsDefinition:
-    """The asset of the readers' copy and the Parquet files, published after the marts are refreshed."""
+def read_copy_asset(*, engine: str, has_rules: bool) -> dg.AssetsDefinition:
+    """The asset of the readers' copy and the Parquet files, published after the marts are refreshed.
+
+    `has_rules`: after the user's own rules are judged, too.
+    """
 
     @dg.asset(
         key=key(READ_COPY),
-        deps=[*map(key, MARTS)],
+        deps=[*map(key, [*MARTS, *([QUALITY] if has_rules else [])])],
         group_name="marts",
         kinds={engine, "parquet"},
         owners=OWNERS,
@@ -275,46 +291,43 @@ def _history_marts(engine: str) -> dg.AssetsDefinition:
             log_warnings(context.log, problems)
         for name, rows in counts.items():
             yield dg.MaterializeResult(asset_key=key(name), metadata={"dagster/row_count": rows})
-        yield mart_result(movement, "forecast_movement_adds_up", verdicts, is_needed=False)
+        yield check_result(movement, "forecast_movement_adds_up", verdicts, not_evaluated="no quarter is merged")
 
     return history_marts
 
 
 def _export_metadata(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """Job id, bytes, seconds waited and polls; a table where the quarter has several forecasts."""
-    columns = (
-        "forecast_id",
-        "source",
-        "job_id",
-        "state",
-        "rows_exported",
-        "rows_inserted",
-        "rows_updated",
-        "wait_seconds",
-        "poll_count",
-        "retry_count",
-        "attempt",
-        "types_refused",
-        "error",
-    )
+    """A table of the quarter's exports, one row a forecast, and their job ids; sums of bytes, polls and retries."""
     exports = [outcome.export for outcome in outcomes]
-    table = dg.MetadataValue.table(
-        [dg.TableRecord({name: _cell(getattr(export, name)) for name in columns}) for export in exports],
-        schema=dg.TableSchema([dg.TableColumn(name) for name in columns]),
-    )
+    moments = [export.exported_at for export in exports if export.exported_at]
     return {
-        "exports": table,
-        "job_id": ", ".join(str(export.job_id) for export in exports),
-        "result_bytes": sum(export.result_bytes or 0 for export in exports),
+        "exports": table(
+            [
+                {
+                    "forecast": export.forecast_id,
+                    "state": export.state,
+                    "rows": export.rows_exported,
+                    "new": export.rows_inserted,
+                    "changed": export.rows_updated,
+                    "waited": f"{export.wait_seconds or 0:.1f} s",
+                    "without a job": export.is_current or None,
+                    "types refused": export.types_refused,
+                    "error": export.error,
+                }
+                for export in exports
+            ]
+        ),
+        "job_id": ", ".join(export.job_id for export in exports if export.job_id),
+        **{name: _total(outcomes, name) for name in ("result_bytes", "poll_count", "retry_count")},
         "wait_seconds": max(float(export.wait_seconds or 0) for export in exports),
-        "poll_count": sum(export.poll_count or 0 for export in exports),
-        "exported_at": str(exports[0].exported_at),
-        "landing_path": ", ".join(str(export.landing_path) for export in exports),
+        **({"exported_at": dg.MetadataValue.timestamp(min(moments))} if moments else {}),
+        "landing_path": ", ".join(export.landing_path for export in exports if export.landing_path),
     }
 
 
-def _cell(value: object) -> str | int | None:
-    return value if isinstance(value, int | None) else str(value)
+def _total(outcomes: Sequence[Outcome], name: str) -> int:
+    """The sum of a count of the ledger over exports."""
+    return sum(getattr(outcome.export, name) or 0 for outcome in outcomes)
 
 
 def _failure(quarter_id: str, failed: Sequence[Outcome]) -> dg.Failure:

@@ -1,7 +1,6 @@
 """Jobs, schedules, and the sensors that refresh the marts and send alerts after runs."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from datetime import UTC
 from typing import Any
 
@@ -9,19 +8,18 @@ import dagster as dg
 
 from clari_pipeline.alerts.raising import Alerts
 from clari_pipeline.config.settings import Settings, read_settings
-from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.core.runbook import AlertKind, Problem
-from clari_pipeline.defs.assets import READ_COPY, RETENTION, TABLES, key
+from clari_pipeline.defs.assets import QUALITY, READ_COPY, RETENTION, TABLES, key
+from clari_pipeline.defs.partitions import add_quarters, quarters_of_a_sync
 from clari_pipeline.defs.problems import log_warnings
 from clari_pipeline.defs.products import JOB as PRODUCTS_JOB
 from clari_pipeline.defs.resources import IS_CURRENT
 from clari_pipeline.store.mart_registry import MARTS
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.products.results import result_of
-from clari_pipeline.warehouse.errors import WarehouseError
 from clari_pipeline.warehouse.session import Warehouse
 
-_FRESHNESS_INTERVAL_S = 900
+_WATCH_INTERVAL_S = 900
 _HOURLY = "15 * * * *"
 _MONTHLY = "0 3 1 * *"
 _RUNNING = (
@@ -32,22 +30,31 @@ _RUNNING = (
 )
 
 
-def jobs(settings: Settings, *, board_follows: bool) -> tuple[Any, Any, Any]:
+def jobs(
+    settings: Settings, *, board_follows: bool, own_rules: dg.AssetSelection | None = None
+) -> tuple[Any, Any, Any]:
     """`sync_quarter`, one run a quarter; `refresh_marts`, after them; `apply_retention`. Each run is one process.
 
-    `board_follows`: `refresh_marts` writes the board, too. Runs are tagged with the environment of `CLARI_ENV`, if set.
+    `board_follows`: `refresh_marts` writes the board, too. `own_rules` are the checks of the user's own rules, which
+    `refresh_marts` judges; None where there are none. Runs are tagged with the environment of `CLARI_ENV`, if set.
     """
     tags = {"clari/env": settings.env} if settings.env else None
+    quarter: dg.AssetSelection = dg.AssetSelection.assets(key("raw_export"), *map(key, TABLES))
+    marts: dg.AssetSelection = dg.AssetSelection.assets(
+        *map(key, [*MARTS, READ_COPY, *(["board"] if board_follows else [])])
+    )
+    if own_rules is not None:
+        quarter, marts = quarter - own_rules, marts | dg.AssetSelection.assets(key(QUALITY)) | own_rules
     sync_quarter = dg.define_asset_job(
         "sync_quarter",
-        selection=dg.AssetSelection.assets(key("raw_export"), *map(key, TABLES)),
+        selection=quarter,
         executor_def=dg.in_process_executor,
         tags=tags,
         description="Export one quarter from Clari, judge it, merge it.",
     )
     refresh_marts = dg.define_asset_job(
         "refresh_marts",
-        selection=dg.AssetSelection.assets(*map(key, [*MARTS, READ_COPY, *(["board"] if board_follows else [])])),
+        selection=marts,
         executor_def=dg.in_process_executor,
         tags=tags,
         description="Rebuild the marts from the merged tables, then the board and the copy that people read.",
@@ -60,13 +67,6 @@ def jobs(settings: Settings, *, board_follows: bool) -> tuple[Any, Any, Any]:
         description="Let old quarters leave the tables; their landed documents stay.",
     )
     return sync_quarter, refresh_marts, apply_retention
-
-
-def _known_calendar(settings: Settings) -> FiscalCalendar:
-    """The calendar that the warehouse knows; that of the settings alone while it cannot be read: no tick is missed."""
-    with suppress(WarehouseError):
-        return Context.of(settings).fiscal_calendar()
-    return settings.calendar
 
 
 def daily_sync_schedule(sync_quarter: Any, settings: Settings) -> dg.ScheduleDefinition:
@@ -87,10 +87,11 @@ def daily_sync_schedule(sync_quarter: Any, settings: Settings) -> dg.ScheduleDef
         if not settings.brings_forecasts:
             yield dg.SkipReason("forecast is not in CLARI_PRODUCTS: daily_products_schedule brings what is")
             return
-        calendar = _known_calendar(settings)
-        today = calendar.day_of(context.scheduled_execution_time)
+        sync = Context.of(settings)
+        quarters = quarters_of_a_sync(sync, context.scheduled_execution_time)
+        add_quarters(context.instance, sync, quarters)
         stamp = context.scheduled_execution_time.astimezone(UTC).isoformat()
-        for quarter in calendar.around(today, before=settings.historical_periods, after=settings.future_periods):
+        for quarter in quarters:
             yield dg.RunRequest(run_key=f"{stamp} {quarter}", partition_key=str(quarter))
 
     return schedule
@@ -111,8 +112,9 @@ def hourly_current_schedule(sync_quarter: Any, settings: Settings) -> dg.Schedul
     def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         if not settings.brings_forecasts:
             return dg.SkipReason("forecast is not in CLARI_PRODUCTS")
-        calendar = _known_calendar(settings)
-        quarter = calendar.quarter_of(calendar.day_of(context.scheduled_execution_time))
+        sync = Context.of(settings)
+        (quarter, *_) = quarters_of_a_sync(sync, context.scheduled_execution_time)
+        add_quarters(context.instance, sync, [quarter])
         stamp = context.scheduled_execution_time.astimezone(UTC).isoformat()
         return dg.RunRequest(
             run_key=f"{stamp} {quarter} current", partition_key=str(quarter), tags={IS_CURRENT: "true"}
@@ -146,8 +148,20 @@ def sensors(sync_quarter: Any, refresh_marts: Any, apply_retention: Any, *more: 
         (newest, *_) = context.instance.get_runs(dg.RunsFilter(job_name=sync_quarter.name), limit=1)
         return dg.RunRequest(run_key=f"after {newest.run_id}")
 
+    @dg.sensor(
+        name="quarters_watch",
+        minimum_interval_seconds=_WATCH_INTERVAL_S,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Offers as partitions the quarters that a sync asks for, and those that the ledger has: a quarter "
+        "that begins needs no reload.",
+    )
+    def quarters_watch(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        add_quarters(context.instance, Context.of(read_settings()))
+        return dg.SkipReason("The partitions are up to date")
+
     return [
-        *_alert_sensors(sync_quarter, [refresh_marts, apply_retention, *more]),
+        quarters_watch,
+        *_alert_sensors([sync_quarter, refresh_marts], [apply_retention, *more]),
         *(
             dg.run_status_sensor(
                 name=f"marts_follow_{name}",
@@ -179,8 +193,12 @@ def _run_failure(event: dg.DagsterEvent, run: dg.DagsterRun) -> Problem:
     return Problem(AlertKind.RUN_FAILED, quarter_id, message, AlertKind.RUN_FAILED, subject=subject)
 
 
-def _alert_sensors(sync_quarter: Any, others: Sequence[Any]) -> Iterator[dg.SensorDefinition]:
-    """Sensors that write and send the alerts of a run of the daemon, and of stale quarters where nothing runs."""
+def _alert_sensors(found: Sequence[Any], others: Sequence[Any]) -> Iterator[dg.SensorDefinition]:
+    """Sensors that write and send the alerts of a run of the daemon, and of stale quarters where nothing runs.
+
+    `found` are the jobs whose success may have found something, of which `sync_quarter` is the first.
+    """
+    sync_quarter, *_ = found
 
     def notify(context: dg.RunStatusSensorContext) -> dg.SkipReason:
         run = context.dagster_run
@@ -196,8 +214,8 @@ def _alert_sensors(sync_quarter: Any, others: Sequence[Any]) -> Iterator[dg.Sens
         return dg.SkipReason(f"{sent.alerts} alerts sent")
 
     for name, status, jobs in (
-        ("success", dg.DagsterRunStatus.SUCCESS, [sync_quarter]),
-        ("failure", dg.DagsterRunStatus.FAILURE, [sync_quarter, *others]),
+        ("success", dg.DagsterRunStatus.SUCCESS, found),
+        ("failure", dg.DagsterRunStatus.FAILURE, [*found, *others]),
     ):
         yield dg.run_status_sensor(
             name=f"alerts_after_{name}",
@@ -209,7 +227,7 @@ def _alert_sensors(sync_quarter: Any, others: Sequence[Any]) -> Iterator[dg.Sens
 
     @dg.sensor(
         name="freshness_watch",
-        minimum_interval_seconds=_FRESHNESS_INTERVAL_S,
+        minimum_interval_seconds=_WATCH_INTERVAL_S,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Notifies people of quarters whose figures have gone stale, even where nothing runs at all.",
     )

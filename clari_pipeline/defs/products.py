@@ -1,16 +1,15 @@
 """Assets, job and schedule of the products beside the forecast that `CLARI_PRODUCTS` names."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import dagster as dg
 
-from clari_pipeline.checks.export_gate import PRODUCT_CHECKS, Verdict
+from clari_pipeline.checks.export_gate import PRODUCT_CHECKS
 from clari_pipeline.config.settings import Settings
-from clari_pipeline.core.runbook import with_anchor
 from clari_pipeline.defs.assets import DAILY, EXPORTS_POOL, OWNERS, key, writers_pool
+from clari_pipeline.defs.checks import check_result
 from clari_pipeline.defs.problems import as_step_failure, log_warnings, observation, step_failure
 from clari_pipeline.defs.resources import context_resource, exports_resource
 from clari_pipeline.defs.schemas import table_schema
@@ -29,13 +28,17 @@ def product_assets(settings: Settings, *, engine: str) -> list[dg.AssetsDefiniti
     return [_product(name, engine) for name in settings.other_products]
 
 
-def sync_products(settings: Settings) -> Any:
-    """The job of all products that `CLARI_PRODUCTS` names; a run selects the assets of one, or of two that depend."""
+def sync_products(settings: Settings, *, without: dg.AssetSelection | None = None) -> Any:
+    """The job of all products that `CLARI_PRODUCTS` names; a run selects the assets of one, or of two that depend.
+
+    `without` are checks on their tables that another job runs.
+    """
+    selection = dg.AssetSelection.assets(
+        *(key(table) for name in settings.other_products for table in PRODUCTS[name].tables)
+    )
     return dg.define_asset_job(
         JOB,
-        selection=dg.AssetSelection.assets(
-            *(key(table) for name in settings.other_products for table in PRODUCTS[name].tables)
-        ),
+        selection=selection if without is None else selection - without,
         executor_def=dg.in_process_executor,
         tags={"clari/env": settings.env} if settings.env else None,
         description="Bring what Clari has beside forecasts: fetch, land, judge, merge. One run a product.",
@@ -120,48 +123,34 @@ def _product(name: str, engine: str) -> dg.AssetsDefinition:
             log_warnings(context.log, [*found.unrecorded, *found.warnings])
             if found.unrecorded:
                 yield observation(first, found.unrecorded)
-            yield from _check_results(first, found)
             if found.failures:
+                yield from _check_results(first, found)
                 lines = "; ".join(problem.line for problem in found.failures)
                 raise step_failure(replace(found.failures[0], message=lines))
             if "clari/sync" not in context.run.tags:  # else the sync publishes at its end
                 log_warnings(context.log, publish(sync.warehouse, sync.places).problems)
-            if not found.fetches:
-                return
-            with sync.warehouse.session() as session:
-                counts = {table: session.count(table) for table in spec.tables}
-            for table, rows in counts.items():
-                metadata = {"dagster/row_count": rows, **_metadata(found)}
-                yield dg.MaterializeResult(asset_key=key(table), metadata=metadata)
+            if found.fetches:
+                with sync.warehouse.session() as session:
+                    counts = {table: session.count(table) for table in spec.tables}
+                for table, rows in counts.items():
+                    metadata = {"dagster/row_count": rows, **_metadata(found)}
+                    yield dg.MaterializeResult(asset_key=key(table), metadata=metadata)
+            yield from _check_results(first, found)  # after what they are of, as Dagster takes them for the newest's
 
     return product_tables
 
 
 def _check_results(asset: dg.AssetKey, found: ProductResult) -> Iterator[dg.AssetCheckResult]:
-    """One result a check, by the verdicts in `export_check`; without any it passes, or has none after a failure."""
+    """One result a check, by the verdicts in `export_check` on each window."""
+    windows = {fetch.request_id: str(fetch.window_from) for fetch in found.fetches}
+    why = "; ".join(failure.message for failure in found.failures) or "there was nothing to ask for"
     for name in PRODUCTS[found.product].checks:
-        verdicts = [verdict for verdict in found.verdicts if verdict.check_name == name]
-        if not verdicts and found.failures:
-            continue
-        is_error = any(verdict.is_error for verdict in verdicts)
-        yield dg.AssetCheckResult(
-            asset_key=asset,
-            check_name=name,
-            passed=all(verdict.passed for verdict in verdicts),
-            severity=dg.AssetCheckSeverity.ERROR if is_error else dg.AssetCheckSeverity.WARN,
-            description=_description(name, verdicts),
-            metadata={
-                str(number): dg.MetadataValue.json(json.loads(json.dumps(verdict.evidence, default=str)))
-                for number, verdict in enumerate(verdicts)
-            },
-        )
-
-
-def _description(name: str, verdicts: Sequence[Verdict]) -> str | None:
-    if not verdicts:
-        return "Not judged: there was nothing to ask for."
-    findings = "; ".join(verdict.finding for verdict in verdicts if not verdict.passed)
-    return with_anchor(findings, name) if findings else None
+        judged = [
+            (windows.get(verdict.request_id, verdict.request_id), verdict)
+            for verdict in found.verdicts
+            if verdict.check_name == name
+        ]
+        yield check_result(asset, name, judged, not_evaluated=why)
 
 
 def _metadata(found: ProductResult) -> dict[str, Any]:
@@ -172,7 +161,7 @@ def _metadata(found: ProductResult) -> dict[str, Any]:
         "job_id": str(newest.job_id),
         "window_from": str(newest.window_from),
         "window_to": str(newest.window_to),
-        "exported_at": str(newest.exported_at),
+        **({"exported_at": dg.MetadataValue.timestamp(newest.exported_at)} if newest.exported_at else {}),
         "answer_count": newest.answer_count,
         "landing_path": str(newest.landing_path),
         **{name: sum(int(getattr(one, name) or 0) for one in found.fetches) for name in counts},

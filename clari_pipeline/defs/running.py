@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from filelock import FileLock
@@ -13,7 +15,10 @@ from clari_pipeline.clari import ExportEvent
 from clari_pipeline.config.settings import Settings, point_dagster_at
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.core.runbook import AlertKind, PipelineError, Problem
+from clari_pipeline.defs.assets import key
+from clari_pipeline.defs.boards import board_metadata
 from clari_pipeline.defs.graph import build
+from clari_pipeline.defs.partitions import add_quarters
 from clari_pipeline.defs.problems import observed_problems, problem_of_failure
 from clari_pipeline.defs.products import JOB, definitions_of
 from clari_pipeline.defs.resources import Exports
@@ -23,6 +28,9 @@ from clari_pipeline.sync.products.results import ProductResult, result_of
 from clari_pipeline.sync.publishing import Published
 from clari_pipeline.sync.run import MakeSteps, MartsResult, QuarterResult
 from clari_pipeline.warehouse.session import Warehouse
+
+if TYPE_CHECKING:
+    from clari_pipeline.board import Board
 
 _LONGEST_CAUSE = 200
 _UNSET = re.compile(r'environment variable "?(\w+)"? which is not set')
@@ -64,6 +72,13 @@ def job_steps(settings: Settings) -> Iterator[MakeSteps]:
         yield partial(JobSteps, instance)
 
 
+def report_board(settings: Settings, file: Path, shown: "Board") -> None:
+    """Report a board that was written outside of Dagster as a materialization. Raises `DagsterUnavailable`."""
+    with instance_of(settings) as instance:
+        made = dg.AssetMaterialization(key("board"), metadata=board_metadata(file, shown))
+        instance.report_runless_asset_event(made)
+
+
 class _HoldingOpen:
     """The exports of a sync. Once a quarter's have landed, the warehouse stays open until `stack` is closed."""
 
@@ -95,7 +110,8 @@ class JobSteps:
         tags: Mapping[str, str],
     ) -> None:
         self._instance = instance
-        self._definitions = build(context.settings, quarters, board_follows=False)
+        self._definitions = build(context.settings, board_follows=False)
+        add_quarters(instance, context, quarters)
         self._context, self._run_id = context, exports.run_id
         self._exports = _HoldingOpen(exports, context.warehouse)
         self._resources = {"sync_context": context, "exports": self._exports}

@@ -230,3 +230,10 @@ def tops_known(session: Session, export: ExportRow) -> list[Top]:
 def quota_ambiguous(session: Session) -> list[AmbiguousQuota]:
     """Periods whose quota field is ambiguous and needed; reads this session's `quota_field` and `measure_field`."""
     return rows_as(AmbiguousQuota, session, "quality/quota_ambiguous")
+
+
+def rows_of_quarter(session: Session, quarter_id: str) -> dict[str, int]:
+    """How many rows of the quarter stand in each of the tables that know a row's quarter, by the table's name."""
+    return {
+        one["table_name"]: one["row_count"] for one in rows(session, "ledger/rows_of_quarter", quarter_id=quarter_id)
+    }

@@ -314,6 +314,14 @@ def verdicts_of(session: Session, request_id: str) -> list[Verdict]:
     ]
 
 
+def newest_verdicts(session: Session, runs: int) -> list[Record]:
+    """Each verdict on the exports and fetches of the newest `runs` that have any, the newest first.
+
+    `subject` is a forecast, or with `is_fetch` a product; `evidence` is JSON.
+    """
+    return rows(session, "ledger/newest_verdicts", runs=runs)
+
+
 def health_exports(session: Session) -> list[Record]:
     """Each forecast × quarter: `state` of the newest export; `exported_at`, `loaded_at` of a sync's newest merged."""
     return rows(session, "ledger/health_exports")

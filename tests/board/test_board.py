@@ -15,8 +15,9 @@ from clari_pipeline.board import write_board
 from clari_pipeline.board.figures import MOST_PEOPLE
 from clari_pipeline.board.page import MOST_BYTES
 from clari_pipeline.notify.rendering import money, percent
-from tests.board.conftest import Reader, with_program
+from tests.board.conftest import with_program
 from tests.helpers import prepared
+from tests.helpers.browser import Reader
 from tests.helpers.house import House, document, entry, moment, person
 
 SCRIPT = "<script>alert(1)</script>"
@@ -287,6 +288,17 @@ def test_an_empty_warehouse_says_what_to_do(reader: Reader, tmp_path: Path) -> N
     page = reader.open(board_of(House(tmp_path / "none"), tmp_path))
     assert "clari-pipeline sync" in page.locator("main").inner_text()
     assert Axe().run(page).violations_count == 0
+
+
+def test_it_links_to_data_docs_where_they_are(reader: Reader, tmp_path: Path) -> None:
+    nobody = House(tmp_path / "none")
+    assert reader.open(board_of(nobody, tmp_path)).get_by_role("link", name="Data Docs").count() == 0
+    site = tmp_path / "data_docs" / "index.html"
+    site.parent.mkdir()
+    site.write_text("<title>Checks</title>")
+    page = reader.open(board_of(nobody, tmp_path))
+    page.get_by_role("link", name="Data Docs").click()
+    assert page.title() == "Checks"
 
 
 def test_without_quota_and_without_one_top_it_says_so(reader: Reader, tmp_path: Path) -> None:

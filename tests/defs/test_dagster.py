@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ import pytest
 import stamina
 
 from clari_pipeline.checks.export_gate import CHECKS
-from clari_pipeline.config.settings import point_dagster_at, read_settings
+from clari_pipeline.config.settings import Settings, point_dagster_at, read_settings
 from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.core.project import project_file
 from clari_pipeline.defs.assets import READ_COPY
@@ -27,8 +27,10 @@ from clari_pipeline.store.mart_registry import MARTS
 from tests.helpers.daemon import Daemon
 from tests.helpers.house import House, document, entry
 from tests.helpers.listeners import free_port
+from tests.helpers.sensors import sensor_tick
 from tests.helpers.terminal import BEFORE, CURRENT, Terminal
 
+_PARTITIONS = "clari_quarters"
 ENTRY = dg.AssetKey(["clari", "forecast_entry"])
 
 
@@ -75,14 +77,17 @@ def test_a_refused_quarter_is_red_and_the_others_are_green(terminal: Terminal, s
         assert instance.get_materialized_partitions(ENTRY) == {str(CURRENT)}
         assert instance.get_materialized_partitions(dg.AssetKey(["clari", "raw_export"])) == set(runs)
         evaluations = check_evaluations(instance)
-        of_current = {name for name, quarter in evaluations if quarter == str(CURRENT)}
-        assert of_current == set(CHECKS) - {"periods_are_covered", "forecast_movement_adds_up"}
+        for quarter in runs:
+            of_quarter = {name for name, partition in evaluations if partition == quarter}
+            assert of_quarter == set(CHECKS) - {"periods_are_covered", "forecast_movement_adds_up"}
         failed = {key for key, found in evaluations.items() if not found.passed}
         assert failed == {("entry_keys_are_complete", str(BEFORE)), ("periods_are_covered", None)}
         evidence = evaluations["entry_keys_are_complete", str(BEFORE)]
         assert evidence.severity == dg.AssetCheckSeverity.ERROR
-        document = evidence.metadata["total_new"].data
-        assert (document["null_keys"], len(document["entries"])) == (4, 4)
+        assert (evidence.metadata["null_keys"].value, len(evidence.metadata["unexpected_rows"].records)) == (4, 4)
+        unjudged = evaluations["control_totals_reconcile", str(BEFORE)]
+        assert unjudged.severity == dg.AssetCheckSeverity.WARN
+        assert unjudged.description.startswith("not evaluated: entry_keys_are_complete: 4 entries lack")
         failures = dg.EventRecordsFilter(event_type=dg.DagsterEventType.STEP_FAILURE)
         step, *_ = instance.get_event_records(failures)
         description = step.event_log_entry.dagster_event.event_specific_data.user_failure_data.description
@@ -174,21 +179,25 @@ def test_in_a_quarters_first_days_an_empty_export_is_a_warning(
         assert instance.get_materialized_partitions(ENTRY) == set()
 
 
-def requests_of_a_tick(moment: datetime) -> list[str]:
-    """The quarters that the daily schedule asks for."""
-    with dg.build_schedule_context(scheduled_execution_time=moment) as context:
-        requests = daily_sync_schedule(dg.define_asset_job("sync_quarter"), read_settings())(context)
+@pytest.fixture
+def instance(dagster_home: Path, tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    """An instance without any partition."""
+    with dg.DagsterInstance.from_config(str(shutil.copytree(dagster_home, tmp_path / "home"))) as found:
+        yield found
+
+
+def requests_of_a_tick(
+    instance: dg.DagsterInstance, schedule: Callable[[Any, Settings], dg.ScheduleDefinition], moment: datetime
+) -> list[str]:
+    """The quarters that a schedule asks for; each is a partition by then."""
+    with dg.build_schedule_context(instance=instance, scheduled_execution_time=moment) as context:
+        asked: Any = schedule(dg.define_asset_job("sync_quarter"), read_settings())(context)
+        requests = [asked] if isinstance(asked, dg.RunRequest) else list(asked)
+        assert {request.partition_key for request in requests} <= set(instance.get_dynamic_partitions(_PARTITIONS))
     return [request.partition_key for request in requests]
 
 
-def current_of_a_tick(moment: datetime) -> str | None:
-    """The quarter whose newest week the hourly schedule asks for."""
-    with dg.build_schedule_context(scheduled_execution_time=moment) as context:
-        request: dg.RunRequest = hourly_current_schedule(dg.define_asset_job("sync_quarter"), read_settings())(context)
-    return request.partition_key
-
-
-def test_the_schedule_asks_for_each_quarter(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_schedule_asks_for_each_quarter(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cron and time zone are the settings'. The organisation's day says which quarters, whatever zone the schedule's
     own clock is in: the new year begins in Sydney, and not yet in California.
     """
@@ -202,23 +211,42 @@ def test_the_schedule_asks_for_each_quarter(monkeypatch: pytest.MonkeyPatch) -> 
         ("America/Los_Angeles", ["2026_Q4", "2026_Q3"]),
     ):
         monkeypatch.setenv("CLARI_ORG_TIMEZONE", zone)
-        assert requests_of_a_tick(datetime(2026, 12, 31, 20, tzinfo=UTC)) == quarters, zone
+        assert requests_of_a_tick(instance, daily_sync_schedule, datetime(2026, 12, 31, 20, tzinfo=UTC)) == quarters, (
+            zone
+        )
 
 
 def test_the_schedule_goes_by_the_quarters_that_the_warehouse_knows(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A year of 53 weeks ends on 2 January. While the warehouse cannot be read, the settings decide."""
     monkeypatch.setenv("CLARI_HISTORICAL_PERIODS", "0")
     monkeypatch.setenv("CLARI_WAREHOUSE_URL", f"duckdb:///{tmp_path / 'warehouse.duckdb'}")
     house, tick = House(tmp_path), datetime(2027, 1, 2, 20, tzinfo=UTC)
-    assert requests_of_a_tick(tick) == ["2027_Q1"]
+    assert requests_of_a_tick(instance, daily_sync_schedule, tick) == ["2027_Q1"]
     quarter = {"timePeriodId": "2026_Q4", "type": "QUARTER", "startDate": "2026-09-27", "endDate": "2027-01-02"}
     house.bring(document(entry(call=1), periods=[quarter]), datetime(2026, 12, 1, tzinfo=UTC))
-    assert requests_of_a_tick(tick) == ["2026_Q4"]
-    assert current_of_a_tick(tick) == "2026_Q4"
+    assert requests_of_a_tick(instance, daily_sync_schedule, tick) == ["2026_Q4"]
+    assert requests_of_a_tick(instance, hourly_current_schedule, tick) == ["2026_Q4"]
     (tmp_path / "warehouse.duckdb").write_text("x" * 999)
-    assert requests_of_a_tick(tick) == ["2027_Q1"]
+    assert requests_of_a_tick(instance, daily_sync_schedule, tick) == ["2027_Q1"]
+
+
+def test_partitions_are_the_quarters_that_a_sync_asks_for_and_those_that_the_warehouse_knows(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """No reload is needed, nothing is offered that has not begun, and what was offered before stays, whatever it is."""
+    monkeypatch.setenv("CLARI_HISTORICAL_PERIODS", "1")
+    monkeypatch.setenv("CLARI_WAREHOUSE_URL", f"duckdb:///{tmp_path / 'warehouse.duckdb'}")
+    calendar = read_settings().calendar
+    current = calendar.quarter_of(calendar.day_of(datetime.now(UTC)))
+    synced = [str(current.shifted(-1)), str(current)]
+    sensor_tick(instance, "quarters_watch", None)
+    assert instance.get_dynamic_partitions(_PARTITIONS) == synced
+    House(tmp_path).deliver(document(entry(call=1)), datetime(2024, 3, 1, tzinfo=UTC), quarter="2024_Q1")
+    instance.add_dynamic_partitions(_PARTITIONS, ["by hand"])
+    sensor_tick(instance, "quarters_watch", None)
+    assert instance.get_dynamic_partitions(_PARTITIONS) == [*synced, "by hand", "2024_Q1"]
 
 
 def test_marts_that_an_upgrade_has_rebuilt_are_reported_once(terminal: Terminal) -> None:
@@ -268,7 +296,7 @@ _TABLES = {"forecast_entry", "forecast_user", "forecast_field", "time_period", "
 GROUPS = (
     dict.fromkeys(_TABLES, "warehouse")
     | dict.fromkeys(_MARTS, "marts")
-    | {"raw_export": "clari", "retention": "operations"}
+    | {"raw_export": "clari", "retention": "operations", "data_docs": "operations"}
 )
 """Of each asset, the group that it is in."""
 GRAINS = ("One row", "The quarter's exports", "One HTML page", "What notebooks and BI tools open", "Quarters")
@@ -340,37 +368,41 @@ QUERY = """
 """
 
 
-@pytest.fixture
-def dagster_dev(tmp_path: Path) -> Iterator[str]:
-    """`dagster dev` as the README says, with no key set; the address of its UI."""
-    port = free_port()
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("CLARI_")}
-    home = tmp_path / "dagster_home"
-    home.mkdir()
-    (home / "dagster.yaml").write_bytes(project_file("dagster_home/dagster.yaml").read_bytes())
-    workspace = project_file("workspace.yaml")
+@contextmanager
+def served(*command: str, home: Path, environment: dict[str, str], folder: Path) -> Iterator[Callable[..., Any]]:
+    """Dagster's UI, as the command serves it; yields what answers a GraphQL query with its `data`."""
+    port, workspace = free_port(), project_file("workspace.yaml")
     process = subprocess.Popen(
-        [str(Path(sys.executable).with_name("dagster")), "dev", "-w", str(workspace), "-p", str(port)],
+        [str(Path(sys.executable).with_name(command[0])), *command[1:], "-w", str(workspace), "-p", str(port)],
         env=environment | {"DAGSTER_HOME": str(home)},
-        cwd=workspace.parent,
+        cwd=folder,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
+
+    def ask(query: str, **variables: Any) -> Any:
+        for attempt in stamina.retry_context(on=httpx.HTTPError, attempts=None, timeout=90, wait_max=1):
+            with attempt:
+                asked = {"query": query, "variables": variables}
+                answer = httpx.post(f"http://127.0.0.1:{port}/graphql", json=asked, timeout=30)
+                answer.raise_for_status()
+        return answer.json()["data"]
+
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield ask
     finally:
         process.terminate()
         process.wait(timeout=30)
 
 
 @pytest.mark.soak
-def test_dagster_dev_shows_the_whole_graph_with_no_key_set(dagster_dev: str) -> None:
-    """The same as Dagster's UI is given it, by `dagster dev` as the README says."""
-    for attempt in stamina.retry_context(on=httpx.HTTPError, attempts=None, timeout=90, wait_max=1):
-        with attempt:
-            answer = httpx.post(f"{dagster_dev}/graphql", json={"query": QUERY}, timeout=30)
-            answer.raise_for_status()
-    data = answer.json()["data"]
+def test_dagster_dev_shows_the_whole_graph_with_no_key_set(tmp_path: Path) -> None:
+    """The same as Dagster's UI is given it, by `dagster dev` as the README says, with no key set."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("CLARI_")}
+    (tmp_path / "dagster.yaml").write_bytes(project_file("dagster_home/dagster.yaml").read_bytes())
+    folder = project_file("workspace.yaml").parent
+    with served("dagster", "dev", home=tmp_path, environment=environment, folder=folder) as ask:
+        data = ask(QUERY)
     nodes = {node["assetKey"]["path"][1]: node for node in data["assetNodes"]}
     fields = ("description", "owners", "kinds", "isPartitioned")
     assert_each_asset_is_described(
@@ -387,12 +419,93 @@ def test_dagster_dev_shows_the_whole_graph_with_no_key_set(dagster_dev: str) -> 
     )
 
 
+OF_AN_ASSET = """
+query($path: [String!]!, $quarter: String!) {
+  assetNodeOrError(assetKey: {path: $path}) { ... on AssetNode {
+    partitionKeys
+    partitionStats { numMaterialized numFailed }
+    assetMaterializations(partitions: [$quarter]) { metadataEntries { ...Entry } }
+    assetChecksOrError { ... on AssetChecks { checks {
+      name
+      partitionStatuses { ... on AssetCheckDefaultPartitionStatuses {
+        succeededPartitions failedPartitions executionFailedPartitions skippedPartitions inProgressPartitions
+      } }
+      executionForLatestMaterialization { evaluation { metadataEntries { ...Entry } } }
+    } } }
+  } }
+}
+fragment Entry on MetadataEntry {
+  __typename label
+  ... on IntMetadataEntry { intValue }
+  ... on TableMetadataEntry { table { schema { columns { name } } records } }
+}
+"""
+_NUMBERS = {"IntMetadataEntry", "FloatMetadataEntry"}  # what Dagster draws over time
+
+
+FLAGS = {"export_is_readable", "export_is_complete", "export_is_not_truncated"}
+
+
+def test_a_refused_quarter_is_one_red_check_and_every_number_is_drawn(terminal: Terminal, sandbox: Sandbox) -> None:
+    """What Dagster's pages are given. Each check of a merged quarter has a result that counts for its newest rows."""
+    sandbox.scenario = "null_keys"
+    terminal.with_dagster("sync")
+    sandbox.scenario = "swings"
+    terminal.with_dagster("sync", "--last", "1")
+    home = terminal.folder / "dagster_home"
+    with served("dagster-webserver", home=home, environment=dict(os.environ), folder=terminal.folder) as ask:
+        asset = ask(OF_AN_ASSET, path=ENTRY.path, quarter=str(CURRENT))["assetNodeOrError"]
+    assert asset["partitionKeys"] == [str(BEFORE), str(CURRENT)]
+    assert asset["partitionStats"] == {"numMaterialized": 1, "numFailed": 1}
+    ((count,),) = terminal.query("select count(*) from clari.forecast_entry")
+    entries = {one["label"]: one for one in asset["assetMaterializations"][0]["metadataEntries"]}
+    assert [entries[f"dagster/{name}"]["intValue"] for name in ("row_count", "partition_row_count")] == [count, count]
+    numbers = {label for label, one in entries.items() if one["__typename"] in _NUMBERS}
+    assert numbers >= {"rows_exported", "rows_updated", "result_bytes", "wait_seconds", "poll_count", "swings"}
+    checks = {check["name"]: check for check in asset["assetChecksOrError"]["checks"]}
+    red = {(name, quarter) for name, check in checks.items() for quarter in _others(check["partitionStatuses"])}
+    assert red == {("entry_keys_are_complete", str(BEFORE)), ("forecast_swings_within_threshold", str(CURRENT))}
+    for name, check in checks.items():
+        found = {one["label"]: one for one in _evidence(check)}
+        if "not_evaluated" not in found:
+            assert any(one["__typename"] == "IntMetadataEntry" for one in found.values()) or name in FLAGS, name
+    largest = {one["label"]: one for one in _evidence(checks["forecast_swings_within_threshold"])}["largest"]["table"]
+    columns = [column["name"] for column in largest["schema"]["columns"]]
+    assert columns[:4] == ["user_name", "field_name", "previous_value", "current_value"] and len(columns) <= 7
+    ((amount,),) = terminal.query(
+        "select current_value from clari.forecast_swing where is_swing order by abs(change_amount) desc limit 1"
+    )
+    assert f'"{amount:,.2f}"' in largest["records"][0]
+
+
+def test_checks_of_a_quarter_without_a_document_are_not_evaluated(terminal: Terminal, sandbox: Sandbox) -> None:
+    """The run is red for its export; no check is."""
+    sandbox.scenario = "failed"
+    assert terminal.with_dagster("sync", "--last", "1").code == 1
+    with instance_of(terminal) as instance:
+        evaluations = [found for (_, quarter), found in check_evaluations(instance).items() if quarter == str(CURRENT)]
+    assert len(evaluations) == len(CHECKS) - 2
+    assert {(found.passed, found.severity) for found in evaluations} == {(True, dg.AssetCheckSeverity.WARN)}
+    (why,) = {found.description for found in evaluations}
+    assert why.startswith("not evaluated: job ") and "failed at Clari" in why
+
+
+def _others(statuses: dict[str, list[str]]) -> list[str]:
+    """The quarters whose check has another status than succeeded."""
+    return [quarter for status, found in statuses.items() if status != "succeededPartitions" for quarter in found]
+
+
+def _evidence(check: Any) -> Any:
+    return check["executionForLatestMaterialization"]["evaluation"]["metadataEntries"]
+
+
 def test_without_a_key_a_run_says_which_setting_is_missing(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     """Started from the UI before anything is set up: red, with CLARI_API_KEY named."""
     monkeypatch.delenv("CLARI_API_KEY")
     settings = read_settings()
     point_dagster_at(settings)
     with instance_of(terminal) as instance:
+        instance.add_dynamic_partitions(_PARTITIONS, [str(CURRENT)])
         result = (
             build(settings)
             .resolve_job_def("sync_quarter")

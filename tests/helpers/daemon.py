@@ -24,6 +24,7 @@ class Daemon:
 
     def sync(self, quarter: Any = CURRENT, *, may_fail: bool = False, tags: Mapping[str, str] | None = None) -> bool:
         """Run a quarter; returns whether it succeeded."""
+        self.instance.add_dynamic_partitions("clari_quarters", [str(quarter)])
         run = self._job.execute_in_process(
             instance=self.instance, partition_key=str(quarter), raise_on_error=not may_fail, tags=tags
         )

@@ -1,8 +1,10 @@
-"""A folder with the settings of commands that read a warehouse in it."""
+"""A folder with the settings of commands that read a warehouse in it, and a browser for the pages that they write."""
 
 from pathlib import Path
 
 import pytest
+
+from tests.helpers.browser import chromium, reader  # noqa: F401 - fixtures
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ SECTIONS: dict[str, tuple[str, str]] = {
     ),
     "Exports, checks, alerts": (
         "What was asked of Clari, what came of it, and what people were sent.",
-        "export_job export_check document_key document_contract pipeline_health pipeline_health_month "
+        "export_job export_check quality_result document_key document_contract pipeline_health pipeline_health_month "
         "export_quota alert alert_delivery",
     ),
     "Other products of Clari's": (

@@ -291,7 +291,7 @@ def test_a_document_that_is_kept_out_leaves_every_table_as_it_was(house: House) 
         assert (refused.export.state, refused.export.loaded_at) == ("REFUSED", None)
         assert _errors(refused) == ["control_totals_reconcile"]
         assert "control_totals_reconcile" in refused.export.error
-        (differing,) = broken(refused)["control_totals_reconcile"]["differing"]
+        (differing,) = broken(refused)["control_totals_reconcile"]["unexpected_rows"]
         assert (differing["field_id"], differing["measure"]) == ("commit", "crm_closed")
 
     house.execute("alter table clari.forecast_entry_state alter crm_closed type decimal(18, 4)")

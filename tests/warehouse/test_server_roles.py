@@ -16,7 +16,13 @@ from tests.helpers.terminal import Terminal
 from tests.warehouse.conftest import ROLES, SECRET, as_user
 from tests.warehouse.test_server_settings import is_one_line
 
-_READING = (("status", "--json"), ("alerts", "list"), ("as-of", "2026-12-01", "--format", "csv"), ("board",))
+_READING = (
+    ("status", "--json"),
+    ("alerts", "list"),
+    ("as-of", "2026-12-01", "--format", "csv"),
+    ("board",),
+    ("quality",),
+)
 
 
 @pytest.fixture

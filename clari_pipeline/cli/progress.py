@@ -98,7 +98,7 @@ class SyncProgress:
         if found := len(plan.finished) + sum(export.left_behind is not None for export in plan.exports):
             self._print(f"Resuming an interrupted run: {found} exports")
         if plan.recovered:
-            self._print(f"Fetching {len(plan.recovered)} exports of earlier runs from Clari beside the new ones")
+            self._print(f"{len(plan.recovered)} exports of earlier runs are fetched from Clari beside the new ones")
         total = len(plan.exports) + len(plan.recovered) + products
         self._bars.update(self._landed, total=total, visible=True)
         self._bars.update(self._merged, total=total + len(plan.finished), visible=True)

@@ -2,19 +2,24 @@
 
 import io
 import os
+import pty
 import re
 import subprocess
 import sys
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from rich.cells import cell_len
 
 from clari_pipeline.cli import reporting
+from clari_pipeline.cli.progress import SyncProgress, announcing
 from clari_pipeline.core.safe_text import PlainConsole
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.store.marts import Swing
+from clari_pipeline.sync.events import Hooks
 from clari_pipeline.sync.run import SyncResult
 from tests.helpers.terminal import BEFORE, CURRENT, Terminal
 
@@ -113,3 +118,54 @@ def test_lines_in_a_file_have_time_and_level(terminal: Terminal) -> None:
     )
     piped = subprocess.run(words, capture_output=True, text=True, check=True, env=os.environ).stderr
     assert piped.startswith("clari-pipeline: nothing of these was known ")
+
+
+def test_a_terminal_shows_what_is_being_done(terminal: Terminal) -> None:
+    """From a command's first step on, until its answer; the line that says it goes when that comes."""
+    terminal.begin_after("sync", "--last", "1")
+    ours, its = pty.openpty()
+    words = [sys.executable, "-m", "clari_pipeline", "replay"]
+    with subprocess.Popen(words, stderr=its, stdout=subprocess.DEVNULL, env=os.environ | {"TERM": "xterm"}) as running:
+        os.close(its)
+        said = _read_all(ours)
+    assert running.returncode == 0, said
+    assert all(step in said for step in ("Merging documents", "Publishing tables and marts to readers"))
+
+
+def _read_all(terminal: int) -> str:
+    read = b""
+    with suppress(OSError):  # as a terminal ends once its last program has
+        while piece := os.read(terminal, 1 << 16):
+            read += piece
+    os.close(terminal)
+    return read.decode()
+
+
+def test_a_sync_says_on_a_terminal_what_each_step_does() -> None:
+    stream = io.StringIO()
+    told: list[str] = []
+
+    class Nothing:
+        def __getattr__(self, name: str) -> Any:
+            return lambda *_: told.append(name)
+
+    with SyncProgress(PlainConsole(file=stream, force_terminal=True, width=80), Hooks()) as progress:
+        progress.doing("Opening the warehouse")
+
+        def doing(what: str) -> None:
+            told.append(what)
+            progress.doing(what)
+
+        opened: Any = announcing(lambda _settings: nullcontext(lambda *_: Nothing()), doing)  # type: ignore[arg-type, return-value]
+        with opened(None) as make_steps:
+            steps = make_steps(None, None, (), {})
+            steps.sync_quarter(CURRENT)
+            steps.refresh_marts()
+            steps.sync_product("audit")
+    assert told[2::2] == [
+        f"Waiting for {CURRENT}, then checking and merging it",
+        "Refreshing the marts, and publishing them to readers",
+        "Fetching audit, then checking and merging it",
+    ]
+    assert told[3::2] == ["sync_quarter", "refresh_marts", "sync_product"]
+    assert "Fetching audit" in stream.getvalue()

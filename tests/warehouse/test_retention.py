@@ -286,7 +286,7 @@ def test_how_many_stay_is_a_setting_and_never_fewer_than_eight(tmp_path: Path) -
     assert oldest() == KEPT[0]
     assert oldest(retention_periods=10) == QUARTERS[0]
     assert oldest(historical_periods=8) == QUARTERS[1]
-    with pytest.raises(SettingsError, match=r"CLARI_RETENTION_PERIODS: .*greater than or equal to 8"):
+    with pytest.raises(SettingsError, match=r"CLARI_RETENTION_PERIODS: .*write 8 or more"):
         read_settings(retention_periods=7)
 
 

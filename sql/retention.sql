@@ -70,6 +70,8 @@ with held as (
     select 'mart_version', quarter_id, count(*) from clari.mart_version group by quarter_id
     union all
     select 'mart_part_version', quarter_id, count(*) from clari.mart_part_version group by quarter_id
+    union all
+    select 'merged_total', quarter_id, count(*) from clari.merged_total group by quarter_id
 )
 
 select quarter_id, table_name, cast(gone as bigint) as gone
@@ -91,7 +93,7 @@ group by period.quarter_id;
 delete from clari.{table}
 where time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id);
 
--- name: forget_quarter, table: forecast_entry_state | forecast_entry_sighting | forecast_entry_history | forecast_time_frame | time_frame | time_period | forecast_user_sighting | newest_document | mart_version | mart_part_version
+-- name: forget_quarter, table: forecast_entry_state | forecast_entry_sighting | forecast_entry_history | forecast_time_frame | time_frame | time_period | forecast_user_sighting | newest_document | mart_version | mart_part_version | merged_total
 delete from clari.{table} where quarter_id = $quarter_id;
 
 -- name: forget_periods_around

@@ -16,6 +16,7 @@ from clari_pipeline.checks import judging
 _MOST_ANSWERS = 10_000
 _COMPARED_WITH_PREVIOUS = {"row_count_is_stable", "currency_is_stable", "contract_is_stable"}
 _NOT_OF_THE_DOCUMENT = {
+    "tables_reconcile",
     "periods_are_covered",
     "forecast_swings_within_threshold",
     "quota_field_is_unambiguous",
@@ -84,6 +85,12 @@ CHECKS = _by_name(
         "control_totals_reconcile",
         "totals_unreconciled",
         "Sum and count of each measure of each field are the same in the document and in the merged rows.",
+    ),
+    _warns(
+        "tables_reconcile",
+        "totals_unlike",
+        "Before an export is merged, counts, sums and a fingerprint of the quarter's rows are those that the merge before "
+        "it left: where somebody else has changed them, the quarter is rebuilt from its landed documents.",
     ),
     _warns(
         "amounts_are_exact",
@@ -192,6 +199,9 @@ PRODUCT_CHECKS = _by_name(
 # Warnings in a quarter's first days: Clari may have nothing for it yet, or deliver the quarter before.
 EXCUSED_IN_GRACE = frozenset({"export_is_not_empty", "export_period_matches_request"})
 
+# Errors that keep no export out: the tables were damaged, not the document, and are rebuilt with it.
+REPAIRED = frozenset({"tables_reconcile"})
+
 # Warnings that are errors on the current quarter: which quarters a sync asks for depends on it.
 KEEPS_OUT_CURRENT = frozenset({"calendar_matches_settings"})
 
@@ -239,7 +249,12 @@ class Verdict:
     @property
     def keeps_out(self) -> bool:
         """Whether it keeps the export out of the tables: an error, or one that is excused as a warning."""
-        return self.is_error or self.is_excused
+        return (self.is_error and not self.is_repaired) or self.is_excused
+
+    @property
+    def is_repaired(self) -> bool:
+        """Whether it failed as an error of the tables, which the merge has repaired."""
+        return self.is_error and self.check_name in REPAIRED
 
     @property
     def finding(self) -> str:
@@ -299,7 +314,7 @@ def _verdict(export: ExportFacts, check: Check, *, passed: bool) -> Verdict:
     evidence = dict(export.evidence.get(check.name, {}))
     if passed:
         evidence.pop("summary", None)  # it describes a failure
-    is_error = check.keeps_out or (export.is_current and check.name in KEEPS_OUT_CURRENT)
+    is_error = check.keeps_out or check.name in REPAIRED or (export.is_current and check.name in KEEPS_OUT_CURRENT)
     excused = export.is_in_grace and check.name in EXCUSED_IN_GRACE and not passed
     return Verdict(
         request_id=export.request_id,

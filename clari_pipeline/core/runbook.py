@@ -72,6 +72,7 @@ class AlertKind(StrEnum):
     RUN_FAILED = "run_failed", "Sync failed", "syncs failed"
     FRESHNESS = "freshness", "Figures are out of date", "quarters are out of date"
     QUOTA_LOW = "quota_low", "Few exports left at Clari", "warnings: few exports left at Clari"
+    QUALITY = "quality", "Quality check failed", "quality checks failed"
     CONTRACT_CHANGED = "contract_changed", "Clari's export has changed", "changes of Clari's exports"
     MASS_CHANGE = "mass_change"
     FORECAST_SWING = "forecast_swing"

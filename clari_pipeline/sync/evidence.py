@@ -11,7 +11,7 @@ from clari_pipeline.checks.export_gate import KEEPS_OUT_CURRENT, ExportFacts
 from clari_pipeline.core.periods import FiscalCalendar, Quarter, why_no_period
 from clari_pipeline.core.safe_text import json_text
 from clari_pipeline.documents import MEASURES, Document, Rounded, Totals
-from clari_pipeline.store import facts, ledger, marts, merging
+from clari_pipeline.store import facts, ledger, marts, merging, totals
 from clari_pipeline.store.facts import DocumentFacts
 from clari_pipeline.store.ledger_rows import ExportRow, LedgerRow
 from clari_pipeline.store.marts import CallRules, NewestExport
@@ -311,6 +311,46 @@ def _differing(
         for key in sorted(counted.keys() | merged.keys(), key=str)
         if key[1] in requested and key not in left_out and counted.get(key, nothing) != merged.get(key, nothing)
     ]
+
+
+def of_tables(export: ExportRow, unlike: Sequence[totals.Unlike]) -> ExportFacts:
+    """Facts on what stood in the quarter's tables before the merge, where it is not what the merge before it left."""
+    return ExportFacts(
+        request_id=export.request_id,
+        facts={"totals_unlike": len(unlike)},
+        evidence={
+            "tables_reconcile": {
+                "summary": f"{of_unlike(unlike)}: the quarter was rebuilt from its landed documents",
+                "unlike": [
+                    {
+                        "table_name": one.stands.table_name,
+                        "field_id": one.stands.field_id,
+                        "column": column,
+                        "left": left,
+                        "stands": stands,
+                    }
+                    for one in unlike
+                    for column, (left, stands) in (
+                        one.columns or {"fingerprint": (one.left.fingerprint, one.stands.fingerprint)}
+                    ).items()
+                ][:_SHOWN],
+            }
+        },
+    )
+
+
+def of_unlike(unlike: Sequence[totals.Unlike]) -> str:
+    """What stands in the tables and is not what the last merge left, in one line."""
+    lines = [
+        " ".join(filter(None, (one.stands.table_name, one.stands.field_id)))
+        + (
+            " ".join(f" {name} {left or 0:,} became {stands or 0:,}," for name, (left, stands) in one.columns.items())
+            or " has the same counts and sums of other values,"
+        )
+        for one in unlike
+    ]
+    more = f"; {len(lines) - 3} more" if len(lines) > 3 else ""
+    return f"the tables were changed since the last merge ({'; '.join(line[:-1] for line in lines[:3])}{more})"
 
 
 def of_calls(session: Session, export: ExportRow, rules: CallRules) -> ExportFacts:

@@ -100,6 +100,7 @@ class RunbookSection(StrEnum):
     DOCUMENT_NOT_SAVED = "document_not_saved"
     DOCUMENTS_LANDED_SINCE = "documents_landed_since"
     QUARTER_STAYS = "quarter_stays"
+    TABLES_DIFFER = "tables_differ"
     PART_LEFT_OUT = "part_left_out"
     NO_OPPORTUNITIES = "no_opportunities"
     JOB_ADOPTED = "job_adopted"

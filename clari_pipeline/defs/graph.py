@@ -18,13 +18,16 @@ from clari_pipeline.defs.assets import (  # noqa: E402 - warnings are off
     quarter_assets,
     read_copy_asset,
     retention_asset,
+    verified_tables_asset,
 )
 from clari_pipeline.defs.automation import (  # noqa: E402
     daily_sync_schedule,
+    daily_verify_schedule,
     hourly_current_schedule,
     jobs,
     monthly_retention_schedule,
     sensors,
+    verify_tables_job,
 )
 from clari_pipeline.defs.partitions import quarters  # noqa: E402
 from clari_pipeline.defs.products import daily_products_schedule, product_assets, sync_products  # noqa: E402
@@ -43,6 +46,7 @@ def build(settings: Settings, more_quarters: Iterable[Quarter] = (), *, board_fo
     partitions = quarters(calendar, [*synced, *more_quarters])
     engine = engine_of(settings.warehouse_url)
     sync_quarter, refresh_marts, apply_retention = jobs(settings, board_follows=board_follows)
+    verify_tables = verify_tables_job(settings)
     products = [sync_products(settings)] if settings.other_products else []
     return dg.Definitions(
         assets=[
@@ -50,15 +54,17 @@ def build(settings: Settings, more_quarters: Iterable[Quarter] = (), *, board_fo
             *mart_assets(engine=engine),
             read_copy_asset(engine=engine),
             retention_asset(engine=engine),
+            verified_tables_asset(engine=engine),
             *product_assets(settings, engine=engine),
         ],
-        jobs=[sync_quarter, refresh_marts, apply_retention, *products],
+        jobs=[sync_quarter, refresh_marts, apply_retention, verify_tables, *products],
         schedules=[
             daily_sync_schedule(sync_quarter, settings),
             hourly_current_schedule(sync_quarter, settings),
             monthly_retention_schedule(apply_retention, settings),
+            daily_verify_schedule(verify_tables, settings),
             *(daily_products_schedule(job, settings) for job in products),
         ],
-        sensors=sensors(sync_quarter, refresh_marts, apply_retention, *products),
+        sensors=sensors(sync_quarter, refresh_marts, apply_retention, verify_tables, *products),
         resources={"sync_context": context_resource, "exports": exports_resource},
     )

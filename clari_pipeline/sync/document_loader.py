@@ -161,8 +161,9 @@ class DocumentLoader(ABC, Generic[_Row, _Staged]):
         rebuild merges it once it is restored from a backup. If its rows are merged, refusing it would delete them:
         `LandingError` stops the merge.
         """
-        warm_up()
         request_id, landed = row.request_id, None
+        if not judged.is_trusted(request_id):
+            warm_up()
         try:
             landed = self.landing.find(row.document)
             try:

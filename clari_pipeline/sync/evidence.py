@@ -321,22 +321,27 @@ def of_tables(export: ExportRow, unlike: Sequence[totals.Unlike]) -> ExportFacts
         evidence={
             "tables_reconcile": {
                 "summary": f"{of_unlike(unlike)}: the quarter was rebuilt from its landed documents",
-                "unlike": [
-                    {
-                        "table_name": one.stands.table_name,
-                        "field_id": one.stands.field_id,
-                        "column": column,
-                        "left": left,
-                        "stands": stands,
-                    }
-                    for one in unlike
-                    for column, (left, stands) in (
-                        one.columns or {"fingerprint": (one.left.fingerprint, one.stands.fingerprint)}
-                    ).items()
-                ][:_SHOWN],
+                "unlike": columns_unlike(unlike)[:_SHOWN],
             }
         },
     )
+
+
+def columns_unlike(unlike: Sequence[totals.Unlike]) -> list[dict[str, Any]]:
+    """By table, field and count or sum: what the last merge left, and what stands."""
+    return [
+        {
+            "table_name": one.stands.table_name,
+            "field_id": one.stands.field_id,
+            "column": column,
+            "left": left,
+            "stands": stands,
+        }
+        for one in unlike
+        for column, (left, stands) in (
+            one.columns or {"fingerprint": (one.left.fingerprint, one.stands.fingerprint)}
+        ).items()
+    ]
 
 
 def of_unlike(unlike: Sequence[totals.Unlike]) -> str:

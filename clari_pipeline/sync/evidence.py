@@ -346,16 +346,13 @@ def columns_unlike(unlike: Sequence[totals.Unlike]) -> list[dict[str, Any]]:
 
 def of_unlike(unlike: Sequence[totals.Unlike]) -> str:
     """What stands in the tables and is not what the last merge left, in one line."""
-    lines = [
-        " ".join(filter(None, (one.stands.table_name, one.stands.field_id)))
-        + (
-            " ".join(f" {name} {left or 0:,} became {stands or 0:,}," for name, (left, stands) in one.columns.items())
-            or " has the same counts and sums of other values,"
-        )
-        for one in unlike
-    ]
+    lines = []
+    for one in unlike:
+        changes = [f"{name} {left or 0:,} became {stands or 0:,}" for name, (left, stands) in one.columns.items()]
+        where = " ".join(filter(None, (one.stands.table_name, one.stands.field_id)))
+        lines.append(f"{where}: {', '.join(changes[:3]) or 'other values with the same counts and sums'}")
     more = f"; {len(lines) - 3} more" if len(lines) > 3 else ""
-    return f"the tables were changed since the last merge ({'; '.join(line[:-1] for line in lines[:3])}{more})"
+    return f"the tables were changed since the last merge ({'; '.join(lines[:3])}{more})"
 
 
 def of_calls(session: Session, export: ExportRow, rules: CallRules) -> ExportFacts:

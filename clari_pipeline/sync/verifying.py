@@ -73,10 +73,11 @@ class Verified:
         if self.error is not None:
             return f"{self.label} cannot be verified: {self.error}"
         if self.verdict is Verdict.EQUAL:
-            of = f" to its {self.documents} landed documents" if self.documents else " to what its exports showed"
-            return f"{self.label}: equal{of}"
+            documents = f"{self.documents} landed document{'s' * (self.documents > 1)}"
+            return f"{self.label}: equal to {f'its {documents}' if self.documents else 'what its exports showed'}"
         by_table = ", ".join(f"{table} {count:,}" for table, count in self.compared.keys_differing.items())
-        rows = f"{self.keys_differing:,} rows differ ({by_table})" if by_table else evidence.of_unlike(self.unlike)
+        are = f"{self.keys_differing:,} row{'s differ' if self.keys_differing > 1 else ' differs'}"
+        rows = f"{are} ({by_table})" if by_table else evidence.of_unlike(self.unlike)
         return f"{self.label}: {rows}{', and were repaired' if self.verdict is Verdict.REPAIRED else ''}"
 
     @property
@@ -186,7 +187,7 @@ class _Rebuilding(Loader):
                         raise _NotKept
                     # Once more, without what no document has described.
                     totals.leave(session, forecast_id, quarter_id)
-                self._after_commit(session, exports, merged)
+                self._after_commit(session, exports, [])  # verdicts on their calls stay
         return found
 
     def _people(self, nothing: Verified, session: Session, *, is_repaired: bool) -> Verified:

@@ -89,8 +89,8 @@ CHECKS = _by_name(
     _warns(
         "tables_reconcile",
         "totals_unlike",
-        "Before an export is merged, the quarter's rows have the counts, sums and fingerprint that the last merge left: "
-        "where somebody else has changed them, the quarter is rebuilt from its landed documents.",
+        "Before an export is merged the quarter's rows have the counts, sums and fingerprint that the last merge left; "
+        "where something else has changed them, the quarter is rebuilt from its landed documents.",
     ),
     _warns(
         "amounts_are_exact",

@@ -2,7 +2,10 @@
 
 -- name: forget
 delete from clari.merged_total
-where forecast_id = $forecast_id and (quarter_id = cast($quarter_id as varchar) or quarter_id is null);
+where
+    forecast_id = $forecast_id
+    and (quarter_id = cast($quarter_id as varchar) or quarter_id is null)
+    and (cast($with_entries as boolean) or table_name not in ('forecast_entry_state', 'forecast_entry_history'));
 
 -- name: left_behind
 -- What the last merge left there; fingerprints are null where they were made in another way than today's.
@@ -18,7 +21,8 @@ where forecast_id = $forecast_id and (quarter_id = cast($quarter_id as varchar) 
 -- name: standing, goal: with, measure: forecast_value, quota_value, adjustment_value, crm_total, crm_closed
 -- name: leave, goal: insert into clari.merged_total (forecast_id, quarter_id, table_name, field_id, row_count, present_count, forecast_value_total, forecast_value_count, quota_value_total, quota_value_count, adjustment_value_total, adjustment_value_count, crm_total_total, crm_total_count, crm_closed_total, crm_closed_count, fingerprint, hashed_by) with, measure: forecast_value, quota_value, adjustment_value, crm_total, crm_closed
 -- What stands there: of the quarter, and of the forecast's people, who are of all its quarters; of these alone where the
--- quarter is null. Whoever changes what a fingerprint is made of raises the number in 'rows 1', here and in left_behind.
+-- quarter is null. Entries and their history, which have to be scanned, are left out where a merge has not written them.
+-- Whoever changes what a fingerprint is made of raises the number in 'rows 1', here and in left_behind.
 {goal} standing as (
     select
         quarter_id, 'forecast_entry_state' as table_name, field_id,
@@ -31,7 +35,8 @@ where forecast_id = $forecast_id and (quarter_id = cast($quarter_id as varchar) 
             scope_id, in_latest_export, first_seen_at, changed_at, last_seen_at, exported_at, job_id
         )) as fingerprint
     from clari.forecast_entry_state
-    where forecast_id = $forecast_id and quarter_id = cast($quarter_id as varchar)
+    where
+        forecast_id = $forecast_id and quarter_id = cast($quarter_id as varchar) and cast($with_entries as boolean)
     group by quarter_id, field_id
     union all
     select
@@ -45,7 +50,8 @@ where forecast_id = $forecast_id and (quarter_id = cast($quarter_id as varchar) 
             is_present, valid_from, valid_to, job_id
         ))
     from clari.forecast_entry_history
-    where forecast_id = $forecast_id and quarter_id = cast($quarter_id as varchar)
+    where
+        forecast_id = $forecast_id and quarter_id = cast($quarter_id as varchar) and cast($with_entries as boolean)
     group by quarter_id, field_id
     union all
     select

@@ -55,13 +55,14 @@ class Unlike:
         return {name: pair for name, pair in pairs.items() if (pair[0] or 0) != (pair[1] or 0)}
 
 
-def leave(session: Session, forecast_id: str, quarter_id: str | None) -> None:
+def leave(session: Session, forecast_id: str, quarter_id: str | None, *, with_entries: bool = True) -> None:
     """Record what stands in the tables of a forecast's quarter, and of its people; of these alone without a quarter.
 
+    Without entries the totals of `forecast_entry_state` and its history stay: the transaction has not written them.
     The caller holds the transaction that has changed them, and `merging.transaction`'s lock on people.
     """
-    run(session, "totals/forget", forecast_id=forecast_id, quarter_id=quarter_id)
-    run(session, "totals/leave", forecast_id=forecast_id, quarter_id=quarter_id)
+    for name in ("forget", "leave"):
+        run(session, f"totals/{name}", forecast_id=forecast_id, quarter_id=quarter_id, with_entries=with_entries)
 
 
 def unlike(session: Session, forecast_id: str, quarter_id: str | None) -> list[Unlike]:
@@ -73,7 +74,7 @@ def unlike(session: Session, forecast_id: str, quarter_id: str | None) -> list[U
     asked = {"forecast_id": forecast_id, "quarter_id": quarter_id}
     with session.lock("marts", shared=True), session.lock("people", forecast_id):  # no other merge between the two
         left = {_key(one): one for one in rows_as(Total, session, "totals/left_behind", **asked)}
-        stands = {_key(one): one for one in rows_as(Total, session, "totals/standing", **asked)}
+        stands = {_key(one): one for one in rows_as(Total, session, "totals/standing", **asked, with_entries=True)}
     return list(_unlike(left, stands))
 
 

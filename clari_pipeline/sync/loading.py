@@ -165,18 +165,18 @@ class Loader(DocumentLoader[ExportRow, _Staged]):
         ledger.document_read(session, export.request_id, counts)
         merging.note_repeated(session, export, known)
         merging.note_loaded(session, export.request_id, export.loaded_at or self._now())
-        self._before_commit(session, export)
+        self._before_commit(session, export, with_entries=False)
 
     def _forget_group(self, session: Session, row: ExportRow) -> None:
         merging.forget_quarter(session, row.forecast_id, row.time_period_id)
 
-    def _before_commit(self, session: Session, row: ExportRow) -> None:
+    def _before_commit(self, session: Session, row: ExportRow, *, with_entries: bool = True) -> None:
         """Rebuild the forecast's people, who are of all its quarters; mark the quarter's marts as outdated; record the
-        totals of what the merge leaves.
+        totals of what the merge leaves, without entries where it has written none.
         """
         marts.forget(session, row.time_period_id)
         merging.rebuild_people(session, row.forecast_id)
-        totals.leave(session, row.forecast_id, row.time_period_id)
+        totals.leave(session, row.forecast_id, row.time_period_id, with_entries=with_entries)
 
     def _after_commit(self, session: Session, rows: list[ExportRow], merged: list[ExportRow]) -> None:
         """Compare the calls of a quarter's exports, and judge the swings of those merged now."""

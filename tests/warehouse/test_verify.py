@@ -3,6 +3,7 @@
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from itertools import zip_longest
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from clari_pipeline.alerts.raising import Alerts
 from clari_pipeline.checks.export_gate import Verdict as Gate
-from clari_pipeline.landing import LandingError
+from clari_pipeline.landing import LandedDocument, Landing, LandingError
 from clari_pipeline.sync.verifying import Verdict, Verification, Verified
 from clari_pipeline.warehouse.catalogue import is_view, tables
 from tests.helpers import prepared
@@ -311,12 +312,18 @@ def test_a_killed_verification_leaves_everything_as_it_was(whole: House) -> None
     class Killed(BaseException):
         pass
 
-    def die(_: Verified) -> None:
-        raise Killed
+    class Dying(Landing):
+        def find(self, path: str) -> LandedDocument:
+            """The third document of the rebuild is never read."""
+            if path.endswith("-5"):
+                raise Killed
+            return super().find(path)
 
-    with pytest.raises(Killed):
-        Verification(whole.context).verify(on_verified=die)
-    assert everything(whole) == before
+    context = replace(whole.context, landing=Dying(whole.context.landing.root))
+    for is_repaired in (False, True):
+        with pytest.raises(Killed):
+            Verification(context).verify(["2026_Q4"], ["north"], is_repaired=is_repaired)
+        assert everything(whole) == before
 
 
 def test_on_a_server(tmp_path: Path, prepared_database: str) -> None:

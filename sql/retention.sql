@@ -70,8 +70,6 @@ with held as (
     select 'mart_version', quarter_id, count(*) from clari.mart_version group by quarter_id
     union all
     select 'mart_part_version', quarter_id, count(*) from clari.mart_part_version group by quarter_id
-    union all
-    select 'merged_total', quarter_id, count(*) from clari.merged_total group by quarter_id
 )
 
 select quarter_id, table_name, cast(gone as bigint) as gone

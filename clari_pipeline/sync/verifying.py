@@ -146,6 +146,9 @@ class Verification:
             found.append(rebuilding.verify(forecast_id, quarter_id, is_repaired=is_repaired))
             on_verified(found[-1])
         if any(one.verdict is Verdict.REPAIRED for one in found):
+            # Days of a quarter that was repaired give documents without days, of a quarter rebuilt before it, theirs.
+            for forecast_id, quarter_id in wanted:
+                rebuilding.verify(forecast_id, quarter_id, is_repaired=True)
             Marts(self._context).refresh_all()
         return found
 

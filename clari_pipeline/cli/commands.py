@@ -346,7 +346,8 @@ def _finish(
     excused: Collection[str] = (),
     files: Sequence[InboxFile] | None = None,
 ) -> int:
-    """Print the result; exit code 1 where anything failed except the exports in `excused` (request ids).
+    """Print the result; exit code 1 where anything failed except the exports in `excused` (request ids), and where
+    tables were found damaged, though they are repaired.
 
     `files` are those of an inbox, where one was read.
     """
@@ -365,7 +366,7 @@ def _finish(
         if (copy := places.copy).exists() and warehouse.kind.capabilities.is_copied:
             console.print(f"To read while it runs: {copy}, {places.marts}/", highlight=False, soft_wrap=True)
     failed = [outcome for outcome in result.outcomes if outcome.is_failure and outcome.export.request_id not in excused]
-    problems = [*reporting.failures(failed), *result.failures]
+    problems = [*reporting.failures(failed), *reporting.repaired(result.outcomes), *result.failures]
     warnings = [*reporting.warnings(result), *(sent.problems if sent else ()), *result.warnings]
     log.say(*warnings, level="warning")
     log.say(*problems)

@@ -277,6 +277,16 @@ def failures(outcomes: Sequence[Outcome]) -> list[Problem]:
     ]
 
 
+def repaired(outcomes: Sequence[Outcome]) -> list[Problem]:
+    """A problem for each quarter whose tables were found damaged; they are repaired, and their figures were wrong."""
+    return [
+        Problem(AlertKind.QUALITY, None, f"{outcome.export.label}: {verdict.finding}", verdict.check_name)
+        for outcome in outcomes
+        for verdict in outcome.verdicts
+        if verdict.is_repaired
+    ]
+
+
 def status_document(
     exports: Sequence[QuarterStatus], quota: dict[str, Any] | None, alerts_unsent: int
 ) -> dict[str, Any]:

@@ -82,7 +82,7 @@ def read_suite(name: str) -> list[Check]:
     ]
 
 
-CHECKS = _checks("document", "export", "entry", "control_total")
+CHECKS = _checks("export", "document", "entry", "control_total")
 """The checks on an export of a forecast, by name."""
 
 PRODUCT_CHECKS = _checks("document", "product_document")

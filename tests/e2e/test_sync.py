@@ -70,7 +70,8 @@ def test_json_is_one_document_with_the_promised_keys(terminal: Terminal) -> None
     done = forked.run(forked.program, "sync", "--last", "1", "--json")
     assert done.code == 0, done.err
     document = json.loads(done.out)
-    assert set(document) == {"run_id", "started_at", "finished_at", "exports", "checks", "swings", "alerts_sent"}
+    promised = {"run_id", "started_at", "finished_at", "exports", "checks", "expectations", "swings", "alerts_sent"}
+    assert set(document) == promised
     (export,) = document["exports"]
     rows = {"rows_exported", "rows_inserted", "rows_updated", "rows_unchanged"}
     assert set(export) == {"forecast_id", "time_period_id", "source", "job_id", "state", "error"} | rows

@@ -4,6 +4,7 @@ from typing import Any
 
 import dagster as dg
 
+from clari_pipeline.defs.origins import is_of_command_line
 from clari_pipeline.defs.problems import as_step_failure
 from clari_pipeline.sync.context import Context
 
@@ -59,7 +60,7 @@ def data_docs_sensor(refresh_marts: Any, data_docs: Any) -> dg.SensorDefinition:
         description="Writes Data Docs once the marts are refreshed.",
     )
     def follow(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipReason:
-        if "clari/sync" in context.dagster_run.tags:
+        if is_of_command_line(context.dagster_run.tags):
             return dg.SkipReason("the command line leaves it to clari-pipeline quality")
         return dg.RunRequest(run_key=f"after {context.dagster_run.run_id}")
 

@@ -121,7 +121,9 @@ def restore(settings: Settings, folder: Path, *, force: bool, documents_only: bo
 
 
 def retention(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
-    """Delete old quarters from the tables, or with `dry_run` list them; exit code 1 where one cannot be deleted."""
+    """Delete old quarters from the tables and old runs from Dagster, or with `dry_run` list them; exit code 1 where
+    one cannot be deleted.
+    """
     from clari_pipeline.ops.retention import Retention  # noqa: PLC0415
 
     context = Context.of(settings)
@@ -135,12 +137,20 @@ def retention(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
     if (found or verdicts) and not dry_run:
         problems += publish(context.warehouse, context.places).problems
     oldest = str(kept.oldest_kept)
+    stay = [
+        Problem(None, one.quarter_id, f"{one.quarter_id} stays: {one.obstacle}", RunbookSection.QUARTER_STAYS)
+        for one in found
+        if one.obstacle
+    ]
+    runs = _old_runs(context, stay, dry_run=dry_run)
     if as_json:
         quarters = [
             {"quarter_id": one.quarter_id, "rows": dict(one.rows), "exports": one.exports, "obstacle": one.obstacle}
             for one in found
         ]
-        print_json({"oldest_kept": oldest, "dry_run": dry_run, "quarters": quarters, "verdicts": verdicts})
+        print_json(
+            {"oldest_kept": oldest, "dry_run": dry_run, "quarters": quarters, "verdicts": verdicts, "runs": runs}
+        )
     else:
         for line in _retention_lines(found, oldest, dry_run=dry_run):
             print_line(line)
@@ -149,13 +159,28 @@ def retention(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
             print_line(
                 f"{verdicts:,} verdicts that passed, older than {settings.verdict_days} days, {verb} export_check."
             )
-    stay = [
-        Problem(None, one.quarter_id, f"{one.quarter_id} stays: {one.obstacle}", RunbookSection.QUARTER_STAYS)
-        for one in found
-        if one.obstacle
-    ]
+        if runs:
+            verb = "would leave" if dry_run else "have left"
+            print_line(f"{runs:,} runs older than {settings.run_retention_days} days {verb} Dagster.")
     CommandLog(settings).say(*stay, *problems)
     return ExitCode.NOT_DONE if stay else ExitCode.DONE
+
+
+def _old_runs(context: Context, stay: list[Problem], *, dry_run: bool) -> int | None:
+    """Delete old runs, or count them; None, and a problem, where Dagster cannot be opened, or there is none."""
+    settings = context.settings
+    if not (settings.dagster_dir / "dagster.yaml").exists():
+        return None
+    from clari_pipeline.defs.run_retention import RunRetention  # noqa: PLC0415 - dagster takes a second
+    from clari_pipeline.defs.running import DagsterUnavailable, instance_of  # noqa: PLC0415
+
+    try:
+        with instance_of(settings) as instance:
+            kept = RunRetention(instance, settings, context.now())
+            return len(kept.old_runs()) if dry_run else kept.delete()
+    except DagsterUnavailable as error:
+        stay.append(Problem(None, None, f"runs stay: {error}", error.section))
+        return None
 
 
 def preflight(*, is_sent: bool, is_deep: bool, as_json: bool) -> int:

@@ -22,7 +22,7 @@ from clari_pipeline.sync.products.results import result_of
 from clari_pipeline.warehouse.session import Warehouse
 
 _WATCH_INTERVAL_S = 900
-SYNC_QUARTER = "sync_quarter"
+SYNC_QUARTER, REFRESH_MARTS, APPLY_RETENTION = "sync_quarter", "refresh_marts", "apply_retention"
 _HOURLY = "15 * * * *"
 _MONTHLY = "0 3 1 * *"
 _QUARTER = "dagster/partition"
@@ -42,14 +42,14 @@ def jobs(settings: Settings, *, board_follows: bool) -> tuple[Any, Any, Any]:
         description="Export one quarter from Clari, judge it, merge it.",
     )
     refresh_marts = dg.define_asset_job(
-        "refresh_marts",
+        REFRESH_MARTS,
         selection=dg.AssetSelection.assets(*map(key, [*MARTS, READ_COPY, *(["board"] if board_follows else [])])),
         executor_def=dg.in_process_executor,
         tags=tags,
         description="Rebuild the marts from the merged tables, then the board and the copy that people read.",
     )
     apply_retention = dg.define_asset_job(
-        "apply_retention",
+        APPLY_RETENTION,
         selection=dg.AssetSelection.assets(key(RETENTION)),
         executor_def=dg.in_process_executor,
         tags=tags,

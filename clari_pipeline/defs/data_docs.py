@@ -9,6 +9,7 @@ from clari_pipeline.defs.problems import as_step_failure
 from clari_pipeline.sync.context import Context
 
 _NAME = "data_docs"
+JOB = _NAME
 
 
 def data_docs_asset(prefix: str, *, owners: list[str], pool: str | None) -> dg.AssetsDefinition:
@@ -32,6 +33,7 @@ def data_docs_asset(prefix: str, *, owners: list[str], pool: str | None) -> dg.A
         sync: Context = context.resources.sync_context
         with as_step_failure():
             page, batches = write_data_docs(sync.warehouse, sync.settings)
+        context.log.info(f"{batches:,} results written to {page}")
         return dg.MaterializeResult(metadata={"path": dg.MetadataValue.path(page.absolute()), "results": batches})
 
     return data_docs
@@ -40,7 +42,7 @@ def data_docs_asset(prefix: str, *, owners: list[str], pool: str | None) -> dg.A
 def data_docs_job(prefix: str, *, env: str | None) -> Any:
     """The job `data_docs`, of that asset alone; its runs are tagged with the environment, if there is one."""
     return dg.define_asset_job(
-        _NAME,
+        JOB,
         selection=dg.AssetSelection.assets(dg.AssetKey([prefix, _NAME])),
         executor_def=dg.in_process_executor,
         tags={"clari/env": env} if env else None,

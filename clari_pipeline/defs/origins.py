@@ -11,8 +11,6 @@ from typing import Any
 
 import dagster as dg
 
-from clari_pipeline.core.safe_text import one_line
-
 SYNC = "clari/sync"
 """The tag of the command line's runs: the id of their sync."""
 
@@ -26,6 +24,7 @@ UNDER_WAY = (
     dg.DagsterRunStatus.STARTED,
 )
 _MODULE = "clari_pipeline.definitions"
+_REPOSITORY = "__repository__"  # its name where definitions are a `Definitions`
 _SENSOR = "quarters_watch"  # it runs wherever the definitions are loaded, so that the instance knows its location
 _PARENT = "dagster/parent_run_id"
 
@@ -36,16 +35,16 @@ def is_of_command_line(tags: Mapping[str, str]) -> bool:
 
 
 def repository_of(instance: dg.DagsterInstance, location: str | None) -> Any:
-    """The origin of the repository, as Dagster's runs store it, in the code location of that name.
+    """The origin of the repository in the code location of that name, as Dagster stores it with a run.
 
-    Without a name: the one location that the instance knows with these definitions, else that of `workspace.yaml`.
+    Without a name: in the one location that the instance knows with these definitions, else in that of
+    `workspace.yaml`.
     """
     states = (state for state in instance.all_instigator_state() if state.instigator_name == _SENSOR)
-    known = {
-        origin.code_location_origin.location_name: origin for origin in (one.origin.repository_origin for one in states)
-    }
+    origins = (state.origin.repository_origin for state in states)
+    known = {origin.code_location_origin.location_name: origin.repository_name for origin in origins}
     name = location or (next(iter(known)) if len(known) == 1 else _MODULE)
-    return known.get(name) or _stored_origin(name)
+    return _stored_origin(name, known.get(name, _REPOSITORY))
 
 
 def tags_of(repository: Any) -> dict[str, str]:
@@ -61,11 +60,13 @@ def close_killed(instance: dg.DagsterInstance, sync_ids: Iterable[str]) -> None:
     for sync_id in sync_ids:
         for run in instance.get_runs(dg.RunsFilter(tags={SYNC: sync_id}, statuses=list(UNDER_WAY))):
             if is_of_command_line(run.tags):
-                instance.report_run_failed(run, one_line("The process of clari-pipeline sync died."))
+                instance.report_run_failed(run, "The process of clari-pipeline sync died.")
 
 
-def _stored_origin(location: str) -> Any:
-    """The origin of a location that loads `clari_pipeline.definitions` with this Python, from its stored form."""
+def _stored_origin(location: str, repository: str) -> Any:
+    """An origin from its stored form, as of a location that Dagster starts itself: it names no address of a server,
+    so that run monitoring asks none about a run of this process.
+    """
     target = {
         "__class__": "LoadableTargetOrigin",
         "executable_path": sys.executable,
@@ -82,6 +83,6 @@ def _stored_origin(location: str) -> Any:
             "loadable_target_origin": target,
             "location_name": location,
         },
-        "repository_name": "__repository__",
+        "repository_name": repository,
     }
     return dg.deserialize_value(json.dumps(stored))

@@ -136,6 +136,7 @@ def _product(name: str, engine: str) -> dg.AssetsDefinition:
                 with sync.warehouse.session() as session:
                     counts = {table: session.count(table) for table in spec.tables}
                 for table, rows in counts.items():
+                    context.log.info(f"{table}: {rows:,} rows")
                     metadata = {"dagster/row_count": rows, **_metadata(found)}
                     yield dg.MaterializeResult(asset_key=key(table), metadata=metadata)
             yield from _check_results(first, found)  # after what they are of, as Dagster takes them for the newest's

@@ -123,7 +123,13 @@ class JobSteps:
             "exports": self._exports,
         }
         # Nobody but the next sync repeats them: it goes on with what Clari has.
-        self._tags = {SYNC: exports.run_id, "dagster/max_retries": "0", **tags_of(self._repository), **tags}
+        self._tags = {
+            SYNC: exports.run_id,
+            "user": "clari-pipeline sync",
+            "dagster/max_retries": "0",
+            **tags_of(self._repository),
+            **tags,
+        }
 
     def sync_quarter(self, quarter: Quarter) -> QuarterResult:
         """Run `sync_quarter` for one quarter. Returns the outcomes of its exports, by the ledger."""

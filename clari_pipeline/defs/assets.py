@@ -342,7 +342,7 @@ def _tag(context: dg.AssetExecutionContext, outcomes: Sequence[Outcome]) -> None
         dict.fromkeys(words.get(state, "failed") for state in sorted({outcome.export.state for outcome in outcomes}))
     )
     context.instance.add_run_tags(
-        context.run_id, {"clari/quarter": context.partition_key, "clari/outcome": said or "nothing new"}
+        context.run.run_id, {"clari/quarter": context.partition_key, "clari/outcome": said or "nothing new"}
     )
 
 

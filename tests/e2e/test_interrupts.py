@@ -6,6 +6,7 @@ import signal
 import threading
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from clari_pipeline.sandbox import Sandbox
@@ -25,7 +26,7 @@ def _program(*words: str) -> int:
 def test_ctrl_c_stops_the_sync_and_says_what_comes_of_it(
     terminal: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """One line, exit code 1, no traceback; the job stays in the ledger for the next sync."""
+    """One line, exit code 1, no traceback; the job stays in the ledger for the next sync. Dagster has it as canceled."""
     with Sandbox(scenario="hung", job_seconds=0.02, people=12) as hung:
         monkeypatch.setenv("CLARI_BASE_URL", hung.base_url)
         monkeypatch.setenv("CLARI_API_KEY", hung.api_key)
@@ -42,6 +43,8 @@ def test_ctrl_c_stops_the_sync_and_says_what_comes_of_it(
     assert "interrupted: run again" in err.splitlines()[-1]
     assert "Traceback" not in err
     assert terminal.query("select state from clari.export_job") == [("SUBMITTED",)]
+    with dg.DagsterInstance.from_config(str(terminal.folder / "dagster_home")) as instance:
+        assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.CANCELED]
 
 
 @pytest.mark.soak

@@ -53,7 +53,7 @@ def jobs(settings: Settings, *, board_follows: bool) -> tuple[Any, Any, Any]:
         selection=dg.AssetSelection.assets(key(RETENTION)),
         executor_def=dg.in_process_executor,
         tags=tags,
-        description="Let old quarters leave the tables; their landed documents stay.",
+        description="Let old quarters leave the tables, and old runs Dagster; landed documents stay.",
     )
     return sync_quarter, refresh_marts, apply_retention
 
@@ -131,7 +131,7 @@ def monthly_retention_schedule(apply_retention: Any, settings: Settings) -> dg.S
         cron_schedule=_MONTHLY,
         execution_timezone=settings.timezone,
         default_status=dg.DefaultScheduleStatus.STOPPED,
-        description="Lets quarters beyond CLARI_RETENTION_PERIODS leave the tables.",
+        description="Lets quarters beyond CLARI_RETENTION_PERIODS leave the tables, and old runs leave Dagster.",
     )
 
 

@@ -26,7 +26,7 @@ def _program(*words: str) -> int:
 def test_ctrl_c_stops_the_sync_and_says_what_comes_of_it(
     terminal: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """One line, exit code 1, no traceback; the job stays in the ledger for the next sync. Dagster has it as canceled."""
+    """One line, exit code 1, no traceback; the job stays in the ledger for the next sync, and Dagster says Canceled."""
     with Sandbox(scenario="hung", job_seconds=0.02, people=12) as hung:
         monkeypatch.setenv("CLARI_BASE_URL", hung.base_url)
         monkeypatch.setenv("CLARI_API_KEY", hung.api_key)

@@ -201,6 +201,32 @@ def _replay_document(
         )
 
 
+@app.command(epilog="Example: clari-pipeline verify --period 2026_Q4 --repair")
+def verify(
+    period: Periods = None,
+    forecast: Annotated[
+        list[str] | None, typer.Option("--forecast", help="A forecast id; all unless given; repeatable.")
+    ] = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Rebuild what differs from the landed documents, and the marts.")
+    ] = False,
+    sandbox: OfSandbox = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare every quarter in the tables with its landed documents; name each row that differs. Clari is not called.
+
+    Without --repair nothing is changed. Exits with 1 where something differs and was not repaired, or a document is
+    missing or damaged.
+    """
+    from clari_pipeline.cli import operations  # noqa: PLC0415
+
+    quarters = [str(Quarter.parse(text)) for text in period or []]
+    settings = _settings_of(sandbox=sandbox)
+    raise typer.Exit(
+        operations.verify(settings, quarters=quarters, forecasts=forecast or (), is_repaired=repair, as_json=as_json)
+    )
+
+
 @app.command(epilog="Example: clari-pipeline status --json")
 def status(as_json: AsJson = False) -> None:
     """Each forecast and quarter: its newest export and age; the export quota left; alerts not sent."""

@@ -210,6 +210,7 @@ def _replay(
 ) -> int:
     from clari_pipeline.sync.outcomes import outcomes_of, swings_of  # noqa: PLC0415
     from clari_pipeline.sync.publishing import publish  # noqa: PLC0415
+    from clari_pipeline.sync.quality import judge_own_rules, results_of_run  # noqa: PLC0415
 
     context, log = Context.of(settings), CommandLog(settings)
 
@@ -217,6 +218,7 @@ def _replay(
         context.prepare()
         run_id, started_at = uuid.uuid4().hex, context.now()
         replayed, products = merge(context, run_id)
+        judged = judge_own_rules(context, run_id)
         published = publish(context.warehouse, context.places)
         with context.warehouse.kept_open():
             outcomes = outcomes_of(context.warehouse, replayed.request_ids)
@@ -233,7 +235,8 @@ def _replay(
                 *products.failures,
                 *(Problem(None, None, file.line, file.section) for file in replayed.files if file.is_failure),
             ],
-            warnings=[*products.damaged, *replayed.problems, *published.problems],
+            warnings=[*products.damaged, *replayed.problems, *judged, *published.problems],
+            expectations=results_of_run(context, run_id),
         )
         excused = replayed.request_ids if is_inbox else replayed.refused_before  # a refused file is a failure already
         files = replayed.files if is_inbox else None
@@ -304,7 +307,8 @@ def _finish(
     excused: Collection[str] = (),
     files: Sequence[InboxFile] | None = None,
 ) -> int:
-    """Print the result; exit code 1 where anything failed except the exports in `excused` (request ids).
+    """Print the result; exit code 1 where anything failed except the exports in `excused` (request ids), and where
+    tables were found damaged, though they are repaired.
 
     `files` are those of an inbox, where one was read.
     """
@@ -323,7 +327,7 @@ def _finish(
         if (copy := places.copy).exists() and warehouse.kind.capabilities.is_copied:
             console.print(f"To read while it runs: {copy}, {places.marts}/", highlight=False, soft_wrap=True)
     failed = [outcome for outcome in result.outcomes if outcome.is_failure and outcome.export.request_id not in excused]
-    problems = [*reporting.failures(failed), *result.failures]
+    problems = [*reporting.failures(failed), *reporting.repaired(result.outcomes), *result.failures]
     warnings = [*reporting.warnings(result), *(sent.problems if sent else ()), *result.warnings]
     log.say(*warnings, *problems)
     return ExitCode.NOT_DONE if problems else ExitCode.DONE

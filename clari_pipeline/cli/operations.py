@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clari_pipeline.config.settings import Settings
+from clari_pipeline.core.interrupts import run_interruptibly
 from clari_pipeline.core.runbook import ExitCode, Problem, RunbookSection
 from clari_pipeline.core.safe_text import print_json, print_line
 from clari_pipeline.store.opening import open_warehouse
@@ -181,6 +182,37 @@ def _old_runs(context: Context, stay: list[Problem], *, dry_run: bool) -> int | 
     except DagsterUnavailable as error:
         stay.append(Problem(None, None, f"runs stay: {error}", error.section))
         return None
+
+
+def verify(
+    settings: Settings, *, quarters: Sequence[str], forecasts: Sequence[str], is_repaired: bool, as_json: bool
+) -> int:
+    """Compare the tables with the landed documents; exit code 1 where they differ and were not repaired."""
+    from clari_pipeline.sync.verifying import Verdict, Verification, Verified  # noqa: PLC0415
+
+    context, log = Context.of(settings), CommandLog(settings)
+
+    def show(one: Verified) -> None:
+        if not as_json:
+            for line in (one.finding, *(f"   {line}" for line in one.lines)):
+                print_line(line)
+
+    def work() -> int:
+        found = []
+        if context.warehouse.exists():
+            verification = Verification(context)
+            found = verification.verify(quarters, forecasts, is_repaired=is_repaired, on_verified=show)
+        if as_json:
+            print_json({"quarters": [one.document for one in found]})
+        elif not found:
+            print_line("Nothing has been merged yet: run clari-pipeline sync")
+        problems = [one.problem for one in found if one.is_failure]
+        if any(one.verdict is Verdict.REPAIRED for one in found):
+            log.say(*publish(context.warehouse, context.places).problems)
+        log.say(*problems)
+        return ExitCode.NOT_DONE if problems else ExitCode.DONE
+
+    return run_interruptibly(work, stop=context.stop.set)
 
 
 def preflight(*, is_sent: bool, is_deep: bool, as_json: bool) -> int:

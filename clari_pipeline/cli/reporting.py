@@ -91,6 +91,18 @@ def report_json(result: SyncResult, *, alerts_sent: int, files: Sequence[InboxFi
         + [check for product in result.products for check in product.checks],
         "swings": len({tuple(getattr(swing, name) for name in of_call) for swing in result.swings}),
         "alerts_sent": alerts_sent,
+        "expectations": [
+            {
+                "name": result.rule_name,
+                "table": result.table_name,
+                "type": result.expectation_type,
+                "column": result.column_name,
+                "passed": result.passed,
+                "severity": result.severity,
+                "evidence": result.evidence,
+            }
+            for result in result.expectations
+        ],
     }
     if files is not None:
         document["files"] = [
@@ -120,6 +132,13 @@ def show_report(console: Console, result: SyncResult) -> None:
     """Print a table of quarters, then failed checks and swings, then the lines of products."""
     if result.outcomes or not result.products:
         _show_forecasts(console, result)
+    for rule in (rule for rule in result.expectations if not rule.passed):
+        line = with_anchor(
+            f"{rule.severity:5} {rule.table_name or ''}  {rule.rule_name}: {rule.summary}", AlertKind.QUALITY
+        )
+        console.print(line, highlight=False, soft_wrap=True)
+    if result.expectations and all(rule.passed for rule in result.expectations):
+        console.print(f"Rules of yours: {len(result.expectations)} judged, none broken.", highlight=False)
     for product in result.products:
         for line in product.lines:
             console.print(line, highlight=False, soft_wrap=True)
@@ -164,6 +183,16 @@ def failures(outcomes: Sequence[Outcome]) -> list[Problem]:
     return [
         Problem(AlertKind.EXPORT_FAILED, None, f"{', '.join(exports)} not merged: {cause}", section)
         for (cause, section), exports in by_cause.items()
+    ]
+
+
+def repaired(outcomes: Sequence[Outcome]) -> list[Problem]:
+    """A problem for each quarter whose tables were found damaged; they are repaired, and their figures were wrong."""
+    return [
+        Problem(AlertKind.QUALITY, None, f"{outcome.export.label}: {verdict.finding}", verdict.check_name)
+        for outcome in outcomes
+        for verdict in outcome.verdicts
+        if verdict.is_repaired
     ]
 
 

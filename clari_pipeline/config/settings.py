@@ -84,6 +84,7 @@ class Settings(BaseSettings):
     top_user: str | None = None
     warehouse_url: SecretStr = SecretStr("duckdb:///data/warehouse.duckdb")
     data_dir: Path = Field(Path("data"), validate_default=True)
+    gx_dir: Path | None = None
     sync_cron: str = "30 8 * * *"
     timezone: str = "UTC"
     max_age_hours: float = Field(26, gt=0)
@@ -238,6 +239,11 @@ class Settings(BaseSettings):
         return self.data_dir / "landing"
 
     @property
+    def suites_dir(self) -> Path:
+        """The user's own project of Great Expectations: `CLARI_GX_DIR`, else `gx` in the data folder."""
+        return self.gx_dir or self.data_dir / "gx"
+
+    @property
     def brings_forecasts(self) -> bool:
         """Whether a sync exports forecasts, or only other products."""
         return "forecast" in self.products
@@ -338,6 +344,7 @@ def of_sandbox(settings: Settings) -> dict[str, Any]:
     return {
         "data_dir": folder,
         "dagster_home": folder / "dagster_home",
+        "gx_dir": settings.suites_dir,  # rules of one's own hold, as those of clari_pipeline.toml do
         "warehouse_url": SecretStr(f"duckdb:///{folder / 'warehouse.duckdb'}"),
         "fiscal_year_start_month": settings.fiscal_year_start_month if is_month_set else _SANDBOX_START_MONTH,
         "fiscal_year_named_by": "end",

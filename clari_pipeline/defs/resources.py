@@ -12,6 +12,7 @@ from clari_pipeline.config.settings import read_settings
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.exporting import exporting
+from clari_pipeline.sync.own_rules import check_own_rules
 
 IS_CURRENT = "clari/current"
 """The tag of a run that brings the newest week alone, without export jobs; its value is ignored."""
@@ -41,7 +42,12 @@ class ExportsOfThisRun:
         self.run_id = run_id
 
     def wait_for_quarter(self, quarter_id: str, observe: Callable[[ExportEvent], None]) -> list[str]:
-        """Export the quarter now. Raises `SettingsError` where a setting, or the call without a job, is missing."""
+        """Export the quarter now.
+
+        Raises `SettingsError` where a setting, or the call without a job, is missing, `RulesError` where a rule of the
+        user's own is wrong.
+        """
+        check_own_rules(self._sync.settings, self._sync.rules.rules)
         forecasts = self._sync.settings.required_forecasts()
         quarters = [Quarter.parse(quarter_id)]
         runner = self._stack.enter_context(

@@ -9,13 +9,13 @@ from typing import Any
 import dagster as dg
 
 from clari_pipeline.config.settings import Settings
-from clari_pipeline.defs.automation import APPLY_RETENTION, REFRESH_MARTS, SYNC_QUARTER
+from clari_pipeline.defs.automation import APPLY_RETENTION, REFRESH_MARTS, SYNC_QUARTER, VERIFY_TABLES
 from clari_pipeline.defs.data_docs import JOB as DATA_DOCS
 from clari_pipeline.defs.graph import build
 from clari_pipeline.defs.origins import SYNC, repository_of
 from clari_pipeline.defs.products import JOB as PRODUCTS
 
-_JOBS = (SYNC_QUARTER, REFRESH_MARTS, APPLY_RETENTION, PRODUCTS, DATA_DOCS)
+_JOBS = (SYNC_QUARTER, REFRESH_MARTS, APPLY_RETENTION, VERIFY_TABLES, PRODUCTS, DATA_DOCS)
 _MOST = 5_000  # runs in one call; the oldest first
 _PAGE = 500
 _QUARTER = "dagster/partition"
@@ -97,7 +97,11 @@ class RunRetention:
         """The runs that hold the newest materialization, or the newest result of a check, of an asset's partition."""
         instance = self._instance
         definitions = build(self._settings)
-        assets = [one for one in definitions.assets or () if isinstance(one, dg.AssetsDefinition)]
+        assets = [
+            one
+            for one in (*(definitions.assets or ()), *(definitions.asset_checks or ()))
+            if isinstance(one, dg.AssetsDefinition)
+        ]
         kept = {
             info.latest_planned_run_id
             for info in instance.event_log_storage.get_asset_check_partition_info(

@@ -41,6 +41,7 @@ _CHECKS: Mapping[str, _Check] = {
         on_machine.landing_is_writable,
         on_machine.disk_has_room,
         on_machine.alerts_have_channels,
+        on_machine.own_rules_are_right,
         on_machine.schedule_is_alive,
         on_machine.syncs_follow_the_week,
         on_machine.env_file_is_private,

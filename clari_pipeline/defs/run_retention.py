@@ -97,11 +97,8 @@ class RunRetention:
         """The runs that hold the newest materialization, or the newest result of a check, of an asset's partition."""
         instance = self._instance
         definitions = build(self._settings)
-        assets = [
-            one
-            for one in (*(definitions.assets or ()), *(definitions.asset_checks or ()))
-            if isinstance(one, dg.AssetsDefinition)
-        ]
+        defined = (*(definitions.assets or ()), *(definitions.asset_checks or ()))
+        assets = [one for one in defined if isinstance(one, dg.AssetsDefinition)]
         kept = {
             info.latest_planned_run_id
             for info in instance.event_log_storage.get_asset_check_partition_info(

@@ -151,18 +151,22 @@ def test_a_tick_leaves_out_products_that_are_under_way(
 
 
 def test_old_runs_go_and_the_newest_of_everything_stay(terminal: Terminal, sandbox: Sandbox) -> None:
-    """Of three syncs: the newest materializations, the newest results of checks, and the last failure of a quarter.
+    """Of three syncs: the newest materializations, the newest results of checks, the last success and failure of a
+    quarter, even where newer runs brought nothing.
 
     Runs of another code location's job of the same name stay, whatever their age, and so do those that run.
     """
     terminal.begin_after_a_sync_in_dagster(sandbox)
+    assert terminal.with_dagster("sync").code == 0
+    merged = _newest_runs(terminal)
     sandbox.scenario = "null_keys"
     assert terminal.with_dagster("sync").code == 1
-    refused = _newest_runs(terminal)
-    sandbox.scenario = "calm"
-    assert terminal.with_dagster("sync").code == 0
-    newest = _newest_runs(terminal)
+    kept = {*_newest_runs(terminal).values(), merged[str(BEFORE)]}
     with instance_of(terminal) as instance:
+        ours = repository_of(instance, None).get_job_origin("sync_quarter")
+        for name, tags in (("SUCCESS", _OF_CURRENT), ("FAILURE", _OF_BEFORE)):
+            status = dg.DagsterRunStatus(name)
+            instance.add_run(_run(name, status=status, remote_job_origin=ours, tags=tags))
         theirs = repository_of(instance, "theirs").get_job_origin("sync_quarter")
         instance.add_run(_run("theirs", status=dg.DagsterRunStatus.SUCCESS, remote_job_origin=theirs, tags=_OF_CURRENT))
         instance.add_run(_run("runs", tags=_OF_CURRENT | {"clari/sync": "this"}))
@@ -177,9 +181,9 @@ def test_old_runs_go_and_the_newest_of_everything_stay(terminal: Terminal, sandb
     assert terminal("retention", "--json").document["runs"] == 0
     with instance_of(terminal) as instance:
         stay = {run.run_id for run in instance.get_runs()}
-        assert stay == {*newest.values(), refused[str(BEFORE)], "theirs", "runs"}
+        assert stay == {*kept, "SUCCESS", "FAILURE", "theirs", "runs"}
         assert _shown(instance) == before
-    assert {file.stem for file in files.glob("*-*.db*")} == {*newest.values(), refused[str(BEFORE)]}
+    assert {file.stem for file in files.glob("*-*.db*")} == kept
 
 
 def _newest_runs(terminal: Terminal) -> dict[str, str]:

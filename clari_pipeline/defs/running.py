@@ -125,7 +125,7 @@ class JobSteps:
         # Nobody but the next sync repeats them: it goes on with what Clari has.
         self._tags = {
             SYNC: exports.run_id,
-            "user": "clari-pipeline sync",
+            "user": "command line",
             "dagster/max_retries": "0",
             **tags_of(self._repository),
             **tags,

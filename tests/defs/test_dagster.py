@@ -142,6 +142,8 @@ def assert_the_marts_follow_the_last_quarter(instance: dg.DagsterInstance, done:
         return sensor(context)
 
     assert isinstance(ask(done), dg.SkipReason), "of the command line, which refreshes them itself"
+    executed_again = done.with_tags(done.tags | {"dagster/parent_run_id": done.run_id})
+    assert isinstance(ask(executed_again), dg.RunRequest), "from Dagster's page, with the tags of the first"
     of_the_daemon = done.with_tags({})
     assert isinstance(ask(of_the_daemon), dg.RunRequest)
     instance.add_run(dg.DagsterRun(job_name="sync_quarter", status=dg.DagsterRunStatus.STARTED))

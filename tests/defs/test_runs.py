@@ -16,6 +16,7 @@ from clari_pipeline.defs.run_retention import RunRetention
 from clari_pipeline.sandbox import Sandbox
 from clari_pipeline.sync.context import Context
 from tests.defs.test_dagster import ENTRY, instance_of, runs_of
+from tests.helpers.daemon import Daemon
 from tests.helpers.terminal import BEFORE, CURRENT, Terminal
 
 HERE = "__repository__@clari_pipeline.definitions"
@@ -31,7 +32,7 @@ def test_a_run_of_the_command_line_says_whose_it_is_and_what_became_of_it(termin
         for run in listed:
             assert run.remote_job_origin is not None
             assert run.remote_job_origin.repository_origin.get_label() == HERE
-            assert run.tags["user"] == "clari-pipeline sync"
+            assert run.tags["user"] == "command line"
         quarters = {run.tags["clari/quarter"]: run for run in runs_of(instance, "sync_quarter")}
         outcomes = {quarter: run.tags["clari/outcome"] for quarter, run in quarters.items()}
         assert outcomes == {str(CURRENT): "merged", str(BEFORE): "refused"}
@@ -55,7 +56,8 @@ def test_a_sandbox_has_a_dagster_of_its_own(terminal: Terminal) -> None:
         assert {run.job_name for run in instance.get_runs()} == {"sync_quarter", "refresh_marts"}
 
 
-def test_a_run_whose_sync_was_killed_is_marked_by_the_next(terminal: Terminal, sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("by", ["command line", "daemon"])
+def test_a_run_whose_sync_was_killed_is_marked_by_the_next(terminal: Terminal, sandbox: Sandbox, by: str) -> None:
     """Nothing else would: Dagster's monitoring knows no process of it."""
     context = Context.of(read_settings())
     with pytest.raises(ConnectionAbortedError), context.runs.alive("killed"):  # leaves its lock file, as a kill does
@@ -63,8 +65,10 @@ def test_a_run_whose_sync_was_killed_is_marked_by_the_next(terminal: Terminal, s
     with instance_of(terminal) as instance:
         for sync in ("killed", "alive elsewhere"):
             instance.add_run(_run(sync, tags={"clari/sync": sync}))
-    assert terminal.with_dagster("sync", "--last", "1").code == 0
-    with instance_of(terminal) as instance:
+        if by == "daemon":
+            assert Daemon(instance, {}).sync()
+        else:
+            assert terminal.with_dagster("sync", "--last", "1").code == 0
         statuses = {run.run_id: run.status for run in instance.get_runs()}
     assert (statuses["killed"], statuses["alive elsewhere"]) == (
         dg.DagsterRunStatus.FAILURE,

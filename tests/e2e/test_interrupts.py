@@ -31,7 +31,10 @@ def test_ctrl_c_stops_the_sync_and_says_what_comes_of_it(
         monkeypatch.setenv("CLARI_BASE_URL", hung.base_url)
         monkeypatch.setenv("CLARI_API_KEY", hung.api_key)
         running = forked.begin(_program, "sync", "--last", "1", out=tmp_path / "out", err=tmp_path / "err")
-        while sum("/export/jobs/" in request.path for request in list(hung.requests)) < 5:
+        runs = terminal.folder / "dagster_home/history/runs"
+        polls = 0
+        while polls < 5 or not list(runs.glob("*-*.db")):  # a run has begun
+            polls = sum("/export/jobs/" in request.path for request in list(hung.requests))
             assert running.is_alive()
             threading.Event().wait(0.002)  # the processor is for the command
         assert running.pid is not None

@@ -67,7 +67,7 @@ demo: .venv/installed-demo
 	@echo; echo "Board: one page to look at, without a network"
 	@$(BIN)/clari-pipeline board --sandbox
 	@echo
-	@echo "See it in Dagster:    DAGSTER_HOME=\$$PWD/dagster_home $(BIN)/dagster dev -w workspace.yaml    then http://127.0.0.1:3000"
+	@echo "See it in Dagster:    DAGSTER_HOME=\$$PWD/data/sandbox/dagster_home CLARI_DATA_DIR=data/sandbox CLARI_WAREHOUSE_URL=duckdb:///data/sandbox/warehouse.duckdb CLARI_FISCAL_YEAR_START_MONTH=2 $(BIN)/dagster dev -w workspace.yaml    then http://127.0.0.1:3000"
 	@echo "Query the warehouse:  $(BIN)/python -c \"import duckdb; duckdb.connect('data/sandbox/warehouse-read.duckdb', read_only=True).sql('from clari.forecast_vs_quota').show()\""
 	@echo "Look around:          $(BIN)/clari-pipeline status --sandbox    likewise alerts list, as-of, preflight, quality"
 	@echo "Then with your own:   cp .env.example .env, fill in its first two lines, $(BIN)/clari-pipeline sync"

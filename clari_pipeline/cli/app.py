@@ -469,13 +469,15 @@ def debug_bundle(
 
 @app.command(epilog="Example: clari-pipeline retention --dry-run")
 def retention(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say which quarters and rows would go.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say which quarters, rows and runs would go.")] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Delete quarters beyond CLARI_RETENTION_PERIODS.
 
     They leave the tables; never the current one and the seven before it.
+    Runs older than CLARI_RUN_RETENTION_DAYS leave Dagster, but for the newest of each job and quarter.
+
     Landed documents stay, and replay brings a quarter back. Exits with 1 where one has to stay, for lack of a document.
     """
     from clari_pipeline.cli import operations  # noqa: PLC0415

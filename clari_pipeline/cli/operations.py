@@ -137,7 +137,9 @@ def restore(
 
 
 def retention(settings: Settings, *, dry_run: bool, as_json: bool, is_quiet: bool = False) -> int:
-    """Delete old quarters from the tables, or with `dry_run` list them; exit code 1 where one cannot be deleted."""
+    """Delete old quarters from the tables and old runs from Dagster, or with `dry_run` list them; exit code 1 where
+    one cannot be deleted.
+    """
     from clari_pipeline.ops.retention import Retention  # noqa: PLC0415
 
     context = Context.of(settings)
@@ -153,12 +155,20 @@ def retention(settings: Settings, *, dry_run: bool, as_json: bool, is_quiet: boo
             now("Publishing tables and marts to readers")
             problems += publish(context.warehouse, context.places).problems
     oldest = str(kept.oldest_kept)
+    stay = [
+        Problem(None, one.quarter_id, f"{one.quarter_id} stays: {one.obstacle}", RunbookSection.QUARTER_STAYS)
+        for one in found
+        if one.obstacle
+    ]
+    runs = _old_runs(context, stay, dry_run=dry_run)
     if as_json:
         quarters = [
             {"quarter_id": one.quarter_id, "rows": dict(one.rows), "exports": one.exports, "obstacle": one.obstacle}
             for one in found
         ]
-        print_json({"oldest_kept": oldest, "dry_run": dry_run, "quarters": quarters, "verdicts": verdicts})
+        print_json(
+            {"oldest_kept": oldest, "dry_run": dry_run, "quarters": quarters, "verdicts": verdicts, "runs": runs}
+        )
     elif not is_quiet:
         for line in _retention_lines(found, oldest, dry_run=dry_run):
             print_line(line)
@@ -167,15 +177,30 @@ def retention(settings: Settings, *, dry_run: bool, as_json: bool, is_quiet: boo
             print_line(
                 f"{verdicts:,} verdicts that passed, older than {settings.verdict_days} days, {verb} export_check."
             )
-    stay = [
-        Problem(None, one.quarter_id, f"{one.quarter_id} stays: {one.obstacle}", RunbookSection.QUARTER_STAYS)
-        for one in found
-        if one.obstacle
-    ]
+        if runs:
+            verb = "would leave" if dry_run else "have left"
+            print_line(f"{runs:,} runs older than {settings.run_retention_days} days {verb} Dagster.")
     log = CommandLog(settings)
     log.say(*problems, level="warning")
     log.say(*stay)
     return ExitCode.NOT_DONE if stay else ExitCode.DONE
+
+
+def _old_runs(context: Context, stay: list[Problem], *, dry_run: bool) -> int | None:
+    """Delete old runs, or count them; None, and a problem, where Dagster cannot be opened, or there is none."""
+    settings = context.settings
+    if not (settings.dagster_dir / "dagster.yaml").exists():
+        return None
+    from clari_pipeline.defs.run_retention import RunRetention  # noqa: PLC0415 - dagster takes a second
+    from clari_pipeline.defs.running import DagsterUnavailable, instance_of  # noqa: PLC0415
+
+    try:
+        with instance_of(settings) as instance:
+            kept = RunRetention(instance, settings, context.now())
+            return len(kept.old_runs()) if dry_run else kept.delete()
+    except DagsterUnavailable as error:
+        stay.append(Problem(None, None, f"runs stay: {error}", error.section))
+        return None
 
 
 def verify(

@@ -78,6 +78,7 @@ class Settings(BaseSettings):
     historical_periods: int = Field(4, ge=0, le=40)
     future_periods: int = Field(0, ge=0, le=8)
     retention_periods: int = Field(8, ge=8, le=400)
+    run_retention_days: int = Field(90, ge=1, le=36_500)
     verdict_days: int = Field(1200, ge=1, le=36_500)
     quarter_grace_days: int = Field(7, ge=0, le=90)
     export_timeout_s: float = Field(600, gt=0)
@@ -110,6 +111,7 @@ class Settings(BaseSettings):
     data_docs_runs: int = Field(10, ge=1, le=1000)
     log_format: Literal["text", "json"] = "text"
     debug: bool = False
+    dagster_location: str | None = None
     dagster_home: Path | None = Field(None, validation_alias=AliasChoices("dagster_home", "DAGSTER_HOME"))
 
     @field_validator("forecast_ids", "types_to_export", "products", mode="before")
@@ -358,7 +360,8 @@ def mistyped() -> dict[str, str]:
 
 
 def of_sandbox(settings: Settings) -> dict[str, Any]:
-    """The settings of the sandbox's company, and those that keep its data apart: data folder and warehouse.
+    """The settings of the sandbox's company, and those that keep its data apart: data folder, warehouse
+    and Dagster's instance.
 
     Its fiscal year begins in February, unless a setting names another month.
     """
@@ -366,6 +369,7 @@ def of_sandbox(settings: Settings) -> dict[str, Any]:
     is_month_set = "fiscal_year_start_month" in settings.model_fields_set
     return {
         "data_dir": folder,
+        "dagster_home": folder / "dagster_home",
         "gx_dir": settings.suites_dir,  # rules of one's own hold, as those of clari_pipeline.toml do
         "warehouse_url": SecretStr(f"duckdb:///{folder / 'warehouse.duckdb'}"),
         "fiscal_year_start_month": settings.fiscal_year_start_month if is_month_set else _SANDBOX_START_MONTH,

@@ -81,6 +81,7 @@ def quarter_assets(*, engine: str) -> list[dg.AssetsDefinition]:
             if len(failed) == len(outcomes) and not has_landed(sync.warehouse, context.partition_key):
                 for result in check_results(key("forecast_entry"), outcomes):  # merged_tables will be skipped
                     yield evaluation_of(result, context.partition_key)
+                _tag(context, outcomes)
                 raise _failure(context.partition_key, failed)
             yield dg.MaterializeResult(metadata=_export_metadata(outcomes))
 
@@ -109,6 +110,7 @@ def quarter_assets(*, engine: str) -> list[dg.AssetsDefinition]:
         """Check and merge the quarter's landed documents. Refused ones stay out, the others are merged."""
         sync: Context = context.resources.sync_context
         with as_step_failure(context.partition_key), sync.warehouse.session() as session:  # the file is opened once
+            context.log.info(f"Merging the landed documents of {context.partition_key}")
             merged = Loader(sync).merge_landed(context.partition_key)
             of_run = requests_of_run(sync.warehouse, context.resources.exports.run_id, context.partition_key)
             outcomes = outcomes_of(sync.warehouse, dict.fromkeys([*of_run, *merged]))
@@ -116,7 +118,8 @@ def quarter_assets(*, engine: str) -> list[dg.AssetsDefinition]:
             of_quarter = rows_of_quarter(session, context.partition_key)
             swings = len(swings_of(session, outcomes))
         for outcome in outcomes:
-            (context.log.error if outcome.is_failure else context.log.info)(outcome.sentence)
+            (context.log.error if outcome.is_failure else context.log.info)(outcome.sentence + _counted(outcome))
+        _tag(context, outcomes)
         failed = [outcome for outcome in outcomes if outcome.is_failure]
         if not failed and not any(outcome.export.state == "LOADED" for outcome in outcomes):
             context.log.warning(f"nothing of {context.partition_key} was merged")
@@ -183,6 +186,7 @@ def _mart(mart: Mart, engine: str) -> dg.AssetsDefinition:
                 Marts(sync).refresh(mart.name)
             rows = session.count(mart.name)
             verdicts = Marts(sync).judge_coverage() if has_coverage_check else []
+        context.log.info(f"{mart.name}: {rows:,} rows")
         yield dg.MaterializeResult(key(mart.name), metadata={"dagster/row_count": rows})
         if has_coverage_check:  # over all forecasts
             yield check_result(key(mart.name), "periods_are_covered", verdicts, not_evaluated=None)
@@ -219,6 +223,7 @@ def read_copy_asset(*, engine: str, has_rules: bool) -> dg.AssetsDefinition:
             if not published.is_done:  # what is merged stays: the run must not fail for it
                 return
             copy = sync.places.copy
+            context.log.info(f"Published for readers: {sync.places.marts}" if published.is_new else "Nothing is new")
             yield dg.MaterializeResult(
                 metadata={
                     "is_new": published.is_new,
@@ -231,7 +236,7 @@ def read_copy_asset(*, engine: str, has_rules: bool) -> dg.AssetsDefinition:
 
 
 def retention_asset(*, engine: str) -> dg.AssetsDefinition:
-    """The asset that deletes the rows of quarters beyond `CLARI_RETENTION_PERIODS`."""
+    """The asset that deletes the rows of quarters beyond `CLARI_RETENTION_PERIODS`, and old runs."""
 
     @dg.asset(
         key=key(RETENTION),
@@ -239,12 +244,14 @@ def retention_asset(*, engine: str) -> dg.AssetsDefinition:
         kinds={engine},
         owners=OWNERS,
         description="Quarters that have left the tables: those beyond CLARI_RETENTION_PERIODS, never the current one "
-        "and the seven before it. Their landed documents stay, and replay brings them back.",
+        "and the seven before it. Their landed documents stay, and replay brings them back. Runs older than "
+        "CLARI_RUN_RETENTION_DAYS leave Dagster, but for the newest of each quarter.",
         required_resource_keys={"sync_context"},
         pool=writers_pool(engine),
     )
     def apply_retention(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
-        from clari_pipeline.ops.retention import Retention  # noqa: PLC0415 - once a month
+        from clari_pipeline.defs.run_retention import RunRetention  # noqa: PLC0415 - once a month
+        from clari_pipeline.ops.retention import Retention  # noqa: PLC0415
 
         sync: Context = context.resources.sync_context
         with as_step_failure():
@@ -254,6 +261,8 @@ def retention_asset(*, engine: str) -> dg.AssetsDefinition:
                 message = quarter.obstacle or f"{sum(quarter.rows.values()):,} rows have left the tables"
                 (context.log.warning if quarter.obstacle else context.log.info)(f"{quarter.quarter_id}: {message}")
             verdicts = retention.forget_verdicts()
+            runs = RunRetention(context.instance, sync.settings, sync.now()).delete()
+            context.log.info(f"{verdicts:,} verdicts and {runs:,} runs have been deleted")
             if found or verdicts:
                 log_warnings(context.log, publish(sync.warehouse, sync.places).problems)
             if kept := [f"{quarter.quarter_id} stays: {quarter.obstacle}" for quarter in found if quarter.obstacle]:
@@ -264,6 +273,7 @@ def retention_asset(*, engine: str) -> dg.AssetsDefinition:
                     "quarters": ", ".join(quarter.quarter_id for quarter in found),
                     "rows": sum(sum(quarter.rows.values()) for quarter in found),
                     "verdicts": verdicts,
+                    "runs": runs,
                 }
             )
 
@@ -345,6 +355,7 @@ def _history_marts(engine: str) -> dg.AssetsDefinition:
             yield observation(key("forecast_call_week"), problems)
             log_warnings(context.log, problems)
         for name, rows in counts.items():
+            context.log.info(f"{name}: {rows:,} rows")
             yield dg.MaterializeResult(asset_key=key(name), metadata={"dagster/row_count": rows})
         yield check_result(movement, "forecast_movement_adds_up", verdicts, not_evaluated="no quarter is merged")
 
@@ -378,6 +389,31 @@ def _export_metadata(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         **({"exported_at": dg.MetadataValue.timestamp(min(moments))} if moments else {}),
         "landing_path": ", ".join(export.landing_path for export in exports if export.landing_path),
     }
+
+
+def _tag(context: dg.AssetExecutionContext, outcomes: Sequence[Outcome]) -> None:
+    """Tag the run with its quarter, and with what became of its exports: `merged`, `unchanged`, `refused`, `failed`."""
+    words = {
+        "LOADED": "merged" if _total(outcomes, "rows_inserted") + _total(outcomes, "rows_updated") else "unchanged",
+        "REFUSED": "refused",
+    }
+    said = ", ".join(
+        dict.fromkeys(words.get(state, "failed") for state in sorted({outcome.export.state for outcome in outcomes}))
+    )
+    context.instance.add_run_tags(
+        context.run.run_id, {"clari/quarter": context.partition_key, "clari/outcome": said or "nothing new"}
+    )
+
+
+def _counted(outcome: Outcome) -> str:
+    """The rows of a merged export, as the end of its sentence."""
+    export = outcome.export
+    if export.state != "LOADED":
+        return ""
+    counts = {"new": export.rows_inserted, "changed": export.rows_updated}
+    return f": {export.rows_exported or 0:,} rows, " + ", ".join(
+        f"{rows or 0:,} {name}" for name, rows in counts.items()
+    )
 
 
 def _total(outcomes: Sequence[Outcome], name: str) -> int:

@@ -10,25 +10,24 @@ from clari_pipeline.alerts.raising import Alerts
 from clari_pipeline.config.settings import Settings, read_settings
 from clari_pipeline.core.runbook import AlertKind, Problem
 from clari_pipeline.defs.assets import QUALITY, READ_COPY, RETENTION, TABLES, VERIFIED, key
+from clari_pipeline.defs.origins import is_of_command_line
 from clari_pipeline.defs.partitions import add_quarters, quarters_of_a_sync
 from clari_pipeline.defs.problems import log_warnings
 from clari_pipeline.defs.products import JOB as PRODUCTS_JOB
 from clari_pipeline.defs.resources import IS_CURRENT
+from clari_pipeline.defs.under_way import runs_under_way, unless_under_way
 from clari_pipeline.store.mart_registry import MARTS
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.products.results import result_of
 from clari_pipeline.warehouse.session import Warehouse
 
 _WATCH_INTERVAL_S = 900
+SYNC_QUARTER, REFRESH_MARTS = "sync_quarter", "refresh_marts"
+APPLY_RETENTION, VERIFY_TABLES = "apply_retention", "verify_tables"
 _HOURLY = "15 * * * *"
 _MONTHLY = "0 3 1 * *"
 _NIGHTLY = "0 2 * * *"
-_RUNNING = (
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-)
+_QUARTER = "dagster/partition"
 
 
 def jobs(
@@ -47,25 +46,25 @@ def jobs(
     if own_rules is not None:
         quarter, marts = quarter - own_rules, marts | dg.AssetSelection.assets(key(QUALITY)) | own_rules
     sync_quarter = dg.define_asset_job(
-        "sync_quarter",
+        SYNC_QUARTER,
         selection=quarter,
         executor_def=dg.in_process_executor,
         tags=tags,
         description="Export one quarter from Clari, judge it, merge it.",
     )
     refresh_marts = dg.define_asset_job(
-        "refresh_marts",
+        REFRESH_MARTS,
         selection=marts,
         executor_def=dg.in_process_executor,
         tags=tags,
         description="Rebuild the marts from the merged tables, then the board and the copy that people read.",
     )
     apply_retention = dg.define_asset_job(
-        "apply_retention",
+        APPLY_RETENTION,
         selection=dg.AssetSelection.assets(key(RETENTION)),
         executor_def=dg.in_process_executor,
         tags=tags,
-        description="Let old quarters leave the tables; their landed documents stay.",
+        description="Let old quarters leave the tables, and old runs Dagster; landed documents stay.",
     )
     return sync_quarter, refresh_marts, apply_retention
 
@@ -92,8 +91,14 @@ def daily_sync_schedule(sync_quarter: Any, settings: Settings) -> dg.ScheduleDef
         quarters = quarters_of_a_sync(sync, context.scheduled_execution_time)
         add_quarters(context.instance, sync, quarters)
         stamp = context.scheduled_execution_time.astimezone(UTC).isoformat()
-        for quarter in quarters:
-            yield dg.RunRequest(run_key=f"{stamp} {quarter}", partition_key=str(quarter))
+        # A run of the newest week alone does not bring what this one does.
+        runs = runs_under_way(context.instance, sync, SYNC_QUARTER)
+        busy = [run.tags.get(_QUARTER) for run in runs if IS_CURRENT not in run.tags]
+        wanted = {
+            quarter: dg.RunRequest(run_key=f"{stamp} {quarter}", partition_key=quarter, tags={"clari/quarter": quarter})
+            for quarter in map(str, quarters)
+        }
+        yield from unless_under_way(context, wanted, busy)
 
     return schedule
 
@@ -110,16 +115,21 @@ def hourly_current_schedule(sync_quarter: Any, settings: Settings) -> dg.Schedul
         description="Brings the newest week of the current quarter by Clari's call without a job, which counts against "
         "no quota: swings are found within the hour. Whether this organisation has the call, preflight finds out.",
     )
-    def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    def schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         if not settings.brings_forecasts:
-            return dg.SkipReason("forecast is not in CLARI_PRODUCTS")
+            yield dg.SkipReason("forecast is not in CLARI_PRODUCTS")
+            return
         sync = Context.of(settings)
-        (quarter, *_) = quarters_of_a_sync(sync, context.scheduled_execution_time)
-        add_quarters(context.instance, sync, [quarter])
-        stamp = context.scheduled_execution_time.astimezone(UTC).isoformat()
-        return dg.RunRequest(
-            run_key=f"{stamp} {quarter} current", partition_key=str(quarter), tags={IS_CURRENT: "true"}
+        (current, *_) = quarters_of_a_sync(sync, context.scheduled_execution_time)
+        add_quarters(context.instance, sync, [current])
+        quarter, stamp = str(current), context.scheduled_execution_time.astimezone(UTC).isoformat()
+        request = dg.RunRequest(
+            run_key=f"{stamp} {quarter} current",
+            partition_key=quarter,
+            tags={IS_CURRENT: "true", "clari/quarter": quarter},
         )
+        busy = [run.tags.get(_QUARTER) for run in runs_under_way(context.instance, sync, SYNC_QUARTER)]
+        yield from unless_under_way(context, {quarter: request}, busy)
 
     return schedule
 
@@ -132,14 +142,14 @@ def monthly_retention_schedule(apply_retention: Any, settings: Settings) -> dg.S
         cron_schedule=_MONTHLY,
         execution_timezone=settings.timezone,
         default_status=dg.DefaultScheduleStatus.STOPPED,
-        description="Lets quarters beyond CLARI_RETENTION_PERIODS leave the tables.",
+        description="Lets quarters beyond CLARI_RETENTION_PERIODS leave the tables, and old runs leave Dagster.",
     )
 
 
 def verify_tables_job(settings: Settings) -> Any:
     """`verify_tables`: a run of one process, tagged as the others."""
     return dg.define_asset_job(
-        "verify_tables",
+        VERIFY_TABLES,
         selection=dg.AssetSelection.assets(key(VERIFIED)),
         executor_def=dg.in_process_executor,
         tags={"clari/env": settings.env} if settings.env else None,
@@ -163,11 +173,10 @@ def sensors(sync_quarter: Any, refresh_marts: Any, apply_retention: Any, *more: 
     """Sensors that refresh the marts after the last run of `sync_quarter`, successful or not, and those that alert."""
 
     def request(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipReason:
-        if "clari/sync" in context.dagster_run.tags:
+        if is_of_command_line(context.dagster_run.tags):
             return dg.SkipReason("the command line refreshes the marts itself")
-        waiting = context.instance.get_runs_count(dg.RunsFilter(job_name=sync_quarter.name, statuses=list(_RUNNING)))
-        if waiting:
-            return dg.SkipReason(f"{waiting} quarters are still to come")
+        if waiting := runs_under_way(context.instance, Context.of(read_settings()), SYNC_QUARTER):
+            return dg.SkipReason(f"{len(waiting)} quarters are still to come")
         # One run key for quarters that ended between two ticks of the sensor: they need one refresh, not one each.
         (newest, *_) = context.instance.get_runs(dg.RunsFilter(job_name=sync_quarter.name), limit=1)
         return dg.RunRequest(run_key=f"after {newest.run_id}")
@@ -220,13 +229,12 @@ def _run_failure(event: dg.DagsterEvent, run: dg.DagsterRun) -> Problem:
 def _alert_sensors(found: Sequence[Any], others: Sequence[Any]) -> Iterator[dg.SensorDefinition]:
     """Sensors that write and send the alerts of a run of the daemon, and of stale quarters where nothing runs.
 
-    `found` are the jobs whose success may have found something, of which `sync_quarter` is the first.
+    `found` are the jobs whose success may have found something.
     """
-    sync_quarter, *_ = found
 
     def notify(context: dg.RunStatusSensorContext) -> dg.SkipReason:
         run = context.dagster_run
-        if "clari/sync" in run.tags:
+        if is_of_command_line(run.tags):
             return dg.SkipReason("the command line notifies people itself")
         sync, failures = Context.of(read_settings()), list[Problem]()
         if context.dagster_event.event_type == dg.DagsterEventType.RUN_FAILURE:
@@ -256,10 +264,10 @@ def _alert_sensors(found: Sequence[Any], others: Sequence[Any]) -> Iterator[dg.S
         description="Notifies people of quarters whose figures have gone stale, even where nothing runs at all.",
     )
     def freshness_watch(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        under_way = context.instance.get_runs_count(dg.RunsFilter(job_name=sync_quarter.name, statuses=list(_RUNNING)))
         sync = Context.of(read_settings())
+        under_way = runs_under_way(context.instance, sync, SYNC_QUARTER)
         if under_way or not sync.warehouse.exists():
-            return dg.SkipReason(f"{under_way} quarters are under way" if under_way else "nothing was ever synced")
+            return dg.SkipReason(f"{len(under_way)} quarters are under way" if under_way else "nothing was ever synced")
         sent = Alerts(sync).notify_of_stale_quarters()
         log_warnings(context.log, sent.problems)
         return dg.SkipReason(f"{sent.alerts} alerts sent")

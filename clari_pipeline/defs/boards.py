@@ -42,7 +42,9 @@ def board_asset(
         from clari_pipeline.board import write_board  # noqa: PLC0415 - altair takes a moment
 
         sync: Context = context.resources.sync_context
-        return dg.MaterializeResult(metadata=board_metadata(*write_board(sync.warehouse, sync.settings.data_dir)))
+        file, shown = write_board(sync.warehouse, sync.settings.data_dir)
+        context.log.info(f"Written to {file}")
+        return dg.MaterializeResult(metadata=board_metadata(file, shown))
 
     return board
 

@@ -4,10 +4,12 @@ from typing import Any
 
 import dagster as dg
 
+from clari_pipeline.defs.origins import is_of_command_line
 from clari_pipeline.defs.problems import as_step_failure
 from clari_pipeline.sync.context import Context
 
 _NAME = "data_docs"
+JOB = _NAME
 
 
 def data_docs_asset(prefix: str, *, owners: list[str], pool: str | None) -> dg.AssetsDefinition:
@@ -31,6 +33,7 @@ def data_docs_asset(prefix: str, *, owners: list[str], pool: str | None) -> dg.A
         sync: Context = context.resources.sync_context
         with as_step_failure():
             page, batches = write_data_docs(sync.warehouse, sync.settings)
+        context.log.info(f"{batches:,} results written to {page}")
         return dg.MaterializeResult(metadata={"path": dg.MetadataValue.path(page.absolute()), "results": batches})
 
     return data_docs
@@ -39,7 +42,7 @@ def data_docs_asset(prefix: str, *, owners: list[str], pool: str | None) -> dg.A
 def data_docs_job(prefix: str, *, env: str | None) -> Any:
     """The job `data_docs`, of that asset alone; its runs are tagged with the environment, if there is one."""
     return dg.define_asset_job(
-        _NAME,
+        JOB,
         selection=dg.AssetSelection.assets(dg.AssetKey([prefix, _NAME])),
         executor_def=dg.in_process_executor,
         tags={"clari/env": env} if env else None,
@@ -59,7 +62,7 @@ def data_docs_sensor(refresh_marts: Any, data_docs: Any) -> dg.SensorDefinition:
         description="Writes Data Docs once the marts are refreshed.",
     )
     def follow(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipReason:
-        if "clari/sync" in context.dagster_run.tags:
+        if is_of_command_line(context.dagster_run.tags):
             return dg.SkipReason("the command line leaves it to clari-pipeline quality")
         return dg.RunRequest(run_key=f"after {context.dagster_run.run_id}")
 

@@ -25,11 +25,15 @@ def step_failure(
 @contextmanager
 def as_step_failure(quarter_id: str | None = None) -> Iterator[None]:
     """Raise any error within the context as a step's failure that carries its problem; Dagster may retry all but
-    `SettingsError`.
+    `SettingsError`. A run that Ctrl-C ends in it is canceled, not failed.
     """
     try:
         yield
     except dg.Failure:
+        raise
+    except KeyboardInterrupt:
+        context = dg.OpExecutionContext.get()
+        context.instance.report_run_canceling(context.run, "Stopped by Ctrl-C.")
         raise
     except Exception as error:
         problem = Problem(AlertKind.RUN_FAILED, quarter_id, _first_line(error), section_of(error))

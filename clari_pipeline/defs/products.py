@@ -10,9 +10,11 @@ from clari_pipeline.checks.export_gate import PRODUCT_CHECKS
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.defs.assets import DAILY, EXPORTS_POOL, OWNERS, key, writers_pool
 from clari_pipeline.defs.checks import check_result
+from clari_pipeline.defs.origins import is_of_command_line
 from clari_pipeline.defs.problems import as_step_failure, log_warnings, observation, step_failure
 from clari_pipeline.defs.resources import context_resource, exports_resource
 from clari_pipeline.defs.schemas import table_schema
+from clari_pipeline.defs.under_way import runs_under_way, unless_under_way
 from clari_pipeline.store.opening import engine_of
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.products.registry import PRODUCTS, is_exported
@@ -66,13 +68,18 @@ def daily_products_schedule(job: Any, settings: Settings) -> dg.ScheduleDefiniti
         description="Asks for a run of each product of CLARI_PRODUCTS beside the forecast; one that needs another, as "
         "opportunity needs activity, comes after it in the same run.",
     )
-    def schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
-        for names in _runs_of(settings.other_products):
-            yield dg.RunRequest(
-                run_key=f"{context.scheduled_execution_time.isoformat()} {','.join(names)}",
+    def schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        stamp, sync = context.scheduled_execution_time.isoformat(), Context.of(settings)
+        wanted = {
+            ",".join(names): dg.RunRequest(
+                run_key=f"{stamp} {','.join(names)}",
                 asset_selection=[key(table) for name in names for table in PRODUCTS[name].tables],
                 tags={"clari/product": ",".join(names)},
             )
+            for names in _runs_of(settings.other_products)
+        }
+        busy = [run.tags.get("clari/product") for run in runs_under_way(context.instance, sync, JOB)]
+        yield from unless_under_way(context, wanted, busy)
 
     return schedule
 
@@ -127,12 +134,13 @@ def _product(name: str, engine: str) -> dg.AssetsDefinition:
                 yield from _check_results(first, found)
                 lines = "; ".join(problem.line for problem in found.failures)
                 raise step_failure(replace(found.failures[0], message=lines))
-            if "clari/sync" not in context.run.tags:  # else the sync publishes at its end
+            if not is_of_command_line(context.run.tags):  # else the sync publishes at its end
                 log_warnings(context.log, publish(sync.warehouse, sync.places).problems)
             if found.fetches:
                 with sync.warehouse.session() as session:
                     counts = {table: session.count(table) for table in spec.tables}
                 for table, rows in counts.items():
+                    context.log.info(f"{table}: {rows:,} rows")
                     metadata = {"dagster/row_count": rows, **_metadata(found)}
                     yield dg.MaterializeResult(asset_key=key(table), metadata=metadata)
             yield from _check_results(first, found)  # after what they are of, as Dagster takes them for the newest's

@@ -16,6 +16,7 @@ from clari_pipeline.config.rules import RulesError, read_rules
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.runbook import AlertKind, with_anchor
 from clari_pipeline.defs.assets import OWNERS, QUALITY, TABLES, key, writers_pool
+from clari_pipeline.defs.origins import SYNC, is_of_command_line
 from clari_pipeline.defs.problems import as_step_failure, log_warnings, observation
 from clari_pipeline.defs.schemas import table_schema
 from clari_pipeline.store.mart_registry import MARTS
@@ -60,6 +61,7 @@ def quality_asset(*, engine: str) -> dg.AssetsDefinition:
             yield observation(key(QUALITY), problems)
             log_warnings(context.log, problems)
         broken = [result for result in results if not result.passed]
+        context.log.info(f"{len(results):,} rules judged, {len(broken):,} broken")
         yield dg.MaterializeResult(metadata={"rules": len(results), "broken": len(broken)})
 
     return judged
@@ -116,7 +118,7 @@ def _by_check(own: OwnRules) -> dict[str, OwnRule]:
 def _run_id(context: Any) -> str:
     """The id of the sync that this run belongs to, or its own."""
     tags: dict[str, str] = context.run.tags
-    return tags.get("clari/sync") or str(context.run.run_id)
+    return tags[SYNC] if is_of_command_line(tags) else str(context.run.run_id)
 
 
 def _check_result(check: str, rule: OwnRule, result: QualityResult | None) -> dg.AssetCheckResult:

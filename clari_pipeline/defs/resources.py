@@ -10,6 +10,7 @@ from clari_pipeline.alerts.raising import Alerts
 from clari_pipeline.clari import ExportEvent
 from clari_pipeline.config.settings import read_settings
 from clari_pipeline.core.periods import Quarter
+from clari_pipeline.defs.origins import close_killed
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.exporting import exporting
 from clari_pipeline.sync.own_rules import check_own_rules
@@ -35,8 +36,17 @@ class ExportsOfThisRun:
     With `is_current` it brings only the newest week, without export jobs.
     """
 
-    def __init__(self, sync: Context, run_id: str, stack: ExitStack, *, is_current: bool) -> None:
+    def __init__(
+        self,
+        sync: Context,
+        run_id: str,
+        stack: ExitStack,
+        *,
+        is_current: bool,
+        instance: dg.DagsterInstance | None,
+    ) -> None:
         self._sync = sync
+        self._instance = instance
         self._is_current = is_current
         self._stack = stack
         self.run_id = run_id
@@ -61,6 +71,8 @@ class ExportsOfThisRun:
             )
         )
         Alerts(self._sync).raise_killed(runner.plan.killed, run_id=self.run_id)
+        if self._instance is not None:
+            close_killed(self._instance, runner.plan.killed)
         return runner.wait_for_quarter(quarter_id, observe)
 
 
@@ -76,4 +88,6 @@ def exports_resource(context: dg.InitResourceContext) -> Iterator[Exports]:
     """Exports made in this run. The command line passes its own instead, which export all quarters in parallel."""
     with ExitStack() as stack:
         run_id, tags = (context.run.run_id, context.run.tags) if context.run else ("", {})
-        yield ExportsOfThisRun(context.resources.sync_context, run_id, stack, is_current=IS_CURRENT in tags)
+        yield ExportsOfThisRun(
+            context.resources.sync_context, run_id, stack, is_current=IS_CURRENT in tags, instance=context.instance
+        )

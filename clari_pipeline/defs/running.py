@@ -20,11 +20,13 @@ from clari_pipeline.defs.assets import key
 from clari_pipeline.defs.boards import board_metadata
 from clari_pipeline.defs.databases import OpenDatabases
 from clari_pipeline.defs.graph import build
+from clari_pipeline.defs.origins import SYNC, close_killed, repository_of, tags_of
 from clari_pipeline.defs.partitions import add_quarters
 from clari_pipeline.defs.problems import observed_problems, problem_of_failure
 from clari_pipeline.defs.products import JOB, definitions_of
 from clari_pipeline.defs.resources import Exports
 from clari_pipeline.sync.context import Context
+from clari_pipeline.sync.exporting import ExportRunner
 from clari_pipeline.sync.outcomes import outcomes_of, requests_of_run
 from clari_pipeline.sync.products.results import ProductResult, result_of
 from clari_pipeline.sync.publishing import Published
@@ -108,22 +110,34 @@ class JobSteps:
         instance: dg.DagsterInstance,
         databases: OpenDatabases,
         context: Context,
-        exports: Exports,
+        exports: ExportRunner,
         quarters: Sequence[Quarter],
         tags: Mapping[str, str],
     ) -> None:
         self._instance, self._databases = instance, databases
+        close_killed(instance, exports.plan.killed)
+        self._repository = repository_of(instance, context.settings.dagster_location)
         self._definitions = build(context.settings, board_follows=False)
         add_quarters(instance, context, quarters)
         self._context, self._run_id = context, exports.run_id
         self._exports = _HoldingOpen(exports, context.warehouse)
-        self._resources = {"sync_context": context, "exports": self._exports}
-        self._tags = {"clari/sync": exports.run_id, **tags}
+        self._resources = {
+            "sync_context": dg.ResourceDefinition(self._context_of_a_run),
+            "exports": self._exports,
+        }
+        # Nobody but the next sync repeats them: it goes on with what Clari has.
+        self._tags = {
+            SYNC: exports.run_id,
+            "user": "command line",
+            "dagster/max_retries": "0",
+            **tags_of(self._repository),
+            **tags,
+        }
 
     def sync_quarter(self, quarter: Quarter) -> QuarterResult:
         """Run `sync_quarter` for one quarter. Returns the outcomes of its exports, by the ledger."""
         with self._exports.stack:
-            result = self._run("sync_quarter", partition_key=str(quarter))
+            result = self._run("sync_quarter", partition_key=str(quarter), tags={"clari/quarter": str(quarter)})
             warehouse = self._context.warehouse
             outcomes = outcomes_of(warehouse, requests_of_run(warehouse, self._run_id, str(quarter)))
         return QuarterResult(outcomes, _problem_of(result, AlertKind.RUN_FAILED))
@@ -144,6 +158,15 @@ class JobSteps:
         found = result_of(context.warehouse, context.settings, product, run_id=self._run_id)
         problem = None if found.failures else _problem_of(result, AlertKind.RUN_FAILED)
         return replace(found, problem=problem, unrecorded=list(observed_problems(result.all_events)))
+
+    def _context_of_a_run(self, init: dg.InitResourceContext) -> Context:
+        """The sync's context. The run that begins with it is given its code location, as those of the daemon have it:
+        runs that are executed in a process are created without one.
+        """
+        run = self._instance.get_run_by_id(init.run.run_id) if init.run else None
+        if run is not None:
+            self._instance.run_storage.replace_job_origin(run, self._repository.get_job_origin(run.job_name))
+        return self._context
 
     def _run(
         self,

@@ -142,6 +142,8 @@ def assert_the_marts_follow_the_last_quarter(instance: dg.DagsterInstance, done:
         return sensor(context)
 
     assert isinstance(ask(done), dg.SkipReason), "of the command line, which refreshes them itself"
+    executed_again = done.with_tags(done.tags | {"dagster/parent_run_id": done.run_id})
+    assert isinstance(ask(executed_again), dg.RunRequest), "from Dagster's page, with the tags of the first"
     of_the_daemon = done.with_tags({})
     assert isinstance(ask(of_the_daemon), dg.RunRequest)
     instance.add_run(dg.DagsterRun(job_name="sync_quarter", status=dg.DagsterRunStatus.STARTED))
@@ -191,8 +193,7 @@ def requests_of_a_tick(
 ) -> list[str]:
     """The quarters that a schedule asks for; each is a partition by then."""
     with dg.build_schedule_context(instance=instance, scheduled_execution_time=moment) as context:
-        asked: Any = schedule(dg.define_asset_job("sync_quarter"), read_settings())(context)
-        requests = [asked] if isinstance(asked, dg.RunRequest) else list(asked)
+        requests: Any = list(schedule(dg.define_asset_job("sync_quarter"), read_settings())(context))
         assert {request.partition_key for request in requests} <= set(instance.get_dynamic_partitions(_PARTITIONS))
     return [request.partition_key for request in requests]
 
@@ -427,6 +428,31 @@ def test_dagster_dev_shows_the_whole_graph_with_no_key_set(tmp_path: Path) -> No
     )
 
 
+OF_A_JOB = """
+query($job: String!, $location: String!) {
+  pipelineOrError(params: {repositoryName: "__repository__", repositoryLocationName: $location, pipelineName: $job}) {
+    ... on Pipeline { runs { runId } }
+  }
+  runsOrError(filter: {pipelineName: $job}) { ... on Runs {
+    results { runId repositoryOrigin { repositoryName repositoryLocationName } }
+  } }
+}
+"""
+
+
+def assert_runs_stand_on_the_jobs_page_and_the_timeline(ask: Callable[..., Any]) -> None:
+    """Both list runs by code location: the page by a tag, the timeline, which leaves out what has none, by origin."""
+    location = "clari_pipeline.definitions"
+    found = ask(OF_A_JOB, job="sync_quarter", location=location)
+    runs = found["runsOrError"]["results"]
+    assert {one["runId"] for one in found["pipelineOrError"]["runs"]} == {one["runId"] for one in runs} != set()
+    for one in runs:
+        assert one["repositoryOrigin"] == {
+            "repositoryName": "__repository__",
+            "repositoryLocationName": location,
+        }
+
+
 OF_AN_ASSET = """
 query($path: [String!]!, $quarter: String!) {
   assetNodeOrError(assetKey: {path: $path}) { ... on AssetNode {
@@ -463,6 +489,7 @@ def test_a_refused_quarter_is_one_red_check_and_every_number_is_drawn(terminal: 
     home = terminal.folder / "dagster_home"
     with served("dagster-webserver", home=home, environment=dict(os.environ), folder=terminal.folder) as ask:
         asset = ask(OF_AN_ASSET, path=ENTRY.path, quarter=str(CURRENT))["assetNodeOrError"]
+        assert_runs_stand_on_the_jobs_page_and_the_timeline(ask)
     assert asset["partitionKeys"] == [str(BEFORE), str(CURRENT)]
     assert asset["partitionStats"] == {"numMaterialized": 1, "numFailed": 1}
     ((count,),) = terminal.query("select count(*) from clari.forecast_entry")

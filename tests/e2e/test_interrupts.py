@@ -6,6 +6,7 @@ import signal
 import threading
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from clari_pipeline.sandbox import Sandbox
@@ -25,12 +26,15 @@ def _program(*words: str) -> int:
 def test_ctrl_c_stops_the_sync_and_says_what_comes_of_it(
     terminal: Terminal, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """One line, exit code 1, no traceback; the job stays in the ledger for the next sync."""
+    """One line, exit code 1, no traceback; the job stays in the ledger for the next sync, and Dagster says Canceled."""
     with Sandbox(scenario="hung", job_seconds=0.02, people=12) as hung:
         monkeypatch.setenv("CLARI_BASE_URL", hung.base_url)
         monkeypatch.setenv("CLARI_API_KEY", hung.api_key)
         running = forked.begin(_program, "sync", "--last", "1", out=tmp_path / "out", err=tmp_path / "err")
-        while sum("/export/jobs/" in request.path for request in list(hung.requests)) < 5:
+        runs = terminal.folder / "dagster_home/history/runs"
+        polls = 0
+        while polls < 5 or not list(runs.glob("*-*.db")):  # a run has begun
+            polls = sum("/export/jobs/" in request.path for request in list(hung.requests))
             assert running.is_alive()
             threading.Event().wait(0.002)  # the processor is for the command
         assert running.pid is not None
@@ -42,6 +46,8 @@ def test_ctrl_c_stops_the_sync_and_says_what_comes_of_it(
     assert "interrupted: run again" in err.splitlines()[-1]
     assert "Traceback" not in err
     assert terminal.query("select state from clari.export_job") == [("SUBMITTED",)]
+    with dg.DagsterInstance.from_config(str(terminal.folder / "dagster_home")) as instance:
+        assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.CANCELED]
 
 
 @pytest.mark.soak

@@ -349,6 +349,7 @@ def test_dagster_does_the_same_where_it_is_turned_on(
     (made,) = result.asset_materializations_for_node("clari__retention")
     assert made.metadata["quarters"].value == ", ".join(map(str, OLD))
     assert made.metadata["oldest_kept"].value == str(KEPT[0])
+    assert made.metadata["runs"].value == 0
     assert Retention(typed.context).old_quarters() == []
 
 

@@ -61,24 +61,50 @@ def own_rules_are_right(probe: Probe) -> Finding:
 
 
 def disk_has_room(probe: Probe) -> Finding:
-    """The disk has space for a month of documents as large, compressed, as the newest ones."""
+    """The disk has space for a month of documents as large, compressed, as the newest ones, and of Dagster's runs."""
     free = shutil.disk_usage(folder_of(probe.settings.landing_dir)).free
+    syncs = syncs_a_month(probe.settings, probe.now())
+    runs, of_runs = _runs(probe, syncs)
     sizes = _sizes(probe, "preflight/newest_landed", probe.settings.landing_dir)
     others = _sizes(probe, "preflight/newest_landed_products", probe.settings.landing_dir / PRODUCTS)
     if not sizes and not others:
         return warning(
-            f"{_gigabytes(free)} are free; how large documents are is not known, as none has landed",
+            f"{_gigabytes(free)} are free{runs}; how large documents are is not known, as none has landed",
             "run clari-pipeline sync, then look again",
         )
     usual = fmean(sizes.values()) if sizes else 0  # the estimate for quarters that were never exported
     a_sync = sum(sizes.get(export, usual) for export in probe.exports)
     a_sync += sum(others.get((name, ""), 0) for name in probe.settings.other_products)
-    needed = int(a_sync * syncs_a_month(probe.settings, probe.now()))
-    summary = f"a month of documents takes {_gigabytes(needed)}, {_gigabytes(free)} are free"
-    remedy = "make room, or set CLARI_DATA_DIR: landed documents stay for ever"
+    documents = int(a_sync * syncs)
+    needed = documents + of_runs
+    summary = f"a month of documents takes {_gigabytes(documents)}{runs}; {_gigabytes(free)} are free"
+    remedy = (
+        "make room, or set CLARI_DATA_DIR: landed documents stay for ever; clari-pipeline retention deletes runs that "
+        "are older than CLARI_RUN_RETENTION_DAYS"
+    )
     if needed > free:
         return failed(summary, remedy)
     return passed(summary) if 2 * needed <= free else warning(summary, remedy)
+
+
+def _runs(probe: Probe, syncs: int) -> tuple[str, int]:
+    """What Dagster's runs take and a month of them will, in words, and the latter in bytes.
+
+    Nothing where they are not in SQLite, or on another disk than the documents. The estimate goes by the bytes of a
+    run until now; a sync makes a run a quarter, one of the marts, and one a product.
+    """
+    home, landing = probe.settings.dagster_dir / "history", folder_of(probe.settings.landing_dir)
+    if not home.exists() or home.stat().st_dev != landing.stat().st_dev:
+        return "", 0
+    sizes = {file: file.stat().st_size for file in home.rglob("*.db*")}
+    of_one = [file for file in sizes if file.parent.name == "runs" and file.suffix == ".db" and file.stem != "index"]
+    if not of_one:
+        return "", 0
+    quarters = {quarter for _, quarter in probe.exports}
+    a_sync = len(quarters) + bool(quarters) + len(probe.settings.other_products)
+    taken = sum(sizes.values())
+    needed = taken // len(of_one) * a_sync * syncs
+    return f", of Dagster's runs {_gigabytes(needed)}, which take {_gigabytes(taken)} until now", needed
 
 
 def _sizes(probe: Probe, statement: str, folder: Path) -> dict[tuple[str, str], int]:

@@ -56,6 +56,18 @@ def settings(**values: str) -> Arrange:
     return lambda operator: operator.set(**values)
 
 
+def a_run_of(size: int) -> Arrange:
+    """Dagster has kept one run, in a file of so many bytes."""
+
+    def arrange(operator: Operator) -> None:
+        file = operator.terminal.folder / "dagster_home/history/runs/a.db"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("wb") as empty:
+            empty.truncate(size)
+
+    return arrange
+
+
 def answers(call: str, body: object, *, status: int = 200) -> Arrange:
     fault = Fault("answer", status, {"content-type": "application/json"}, json.dumps(body).encode())
     return lambda operator: operator.sandbox.fail_next(call, [fault])
@@ -196,6 +208,7 @@ BY_SETTINGS: list[Row] = [
         "are free",
     ),
     ("disk_has_room", "WARN", NEW, "none has landed"),
+    ("disk_has_room", "FAIL", a_run_of(2**40), "which take 1,100 GB"),
     ("alerts_have_channels", "FAIL", settings(CLARI_ALERT_URLS=""), "nobody hears"),
     ("alerts_have_channels", "FAIL", settings(CLARI_ALERT_URLS="nonsense://a-secret-place"), "appriseit.com"),
     ("schedule_is_alive", "FAIL", settings(CLARI_MAX_AGE_HOURS="0.0000001"), "daemon was never there"),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -218,8 +219,18 @@ def carry_over(verdicts: Iterable[Verdict], request_id: str, job_id: str | None)
 
 
 def warm_up() -> None:
-    """Start the import of Great Expectations, which takes seconds, while Clari prepares the exports."""
+    """Start the import of Great Expectations, which takes seconds, in a thread: while a document lands and is read."""
     library.load_in_background()
+
+
+def load() -> None:
+    """Import Great Expectations in this thread, while Clari prepares the exports. `judge` raises what goes wrong.
+
+    Not in a thread of its own: Dagster imports modules at any time, and of two threads that import modules which import
+    each other, one is given a half-imported one.
+    """
+    with suppress(LibraryError):
+        library.load()
 
 
 def _verdict(export: ExportFacts, check: Check, frame: Frame, broken: Sequence[int]) -> Verdict:

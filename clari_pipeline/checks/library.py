@@ -1,7 +1,7 @@
 """Great Expectations in this process: import it in the background, and validate data frames with it.
 
-The import takes two seconds of processor time. It runs in a thread while Clari prepares the exports; whoever validates
-first waits for what is left of it. Its telemetry and its progress bars are off.
+The import takes two seconds of processor time. It takes place while Clari prepares the exports, or in a thread while a
+document is read; whoever validates first waits for what is left of it. Its telemetry and its progress bars are off.
 """
 
 from __future__ import annotations

@@ -218,10 +218,10 @@ def _replay_document(
 
     landing = Landing(settings.landing_dir)
     with landing.arriving(document) as arriving:
-        if not landing.holds(forecasts[0], str(quarters[0]), document.stat().st_size):
-            warm_up()  # it will be read
         from clari_pipeline.cli import commands  # noqa: PLC0415 - takes most of a second, and a large document lands in it
 
+        if not landing.holds(forecasts[0], str(quarters[0]), document.stat().st_size):
+            warm_up()  # it will be read
         return commands.replay_document(
             settings,
             arriving,

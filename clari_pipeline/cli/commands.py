@@ -150,7 +150,6 @@ def _sync(
     with SyncProgress(console, context.hooks) as progress:
         progress.doing("Loading Dagster and the checks")
         from clari_pipeline.alerts.raising import Alerts  # noqa: PLC0415
-        from clari_pipeline.checks import export_gate  # noqa: PLC0415
         from clari_pipeline.sync.run import run_sync  # noqa: PLC0415
 
         if open_steps is None:
@@ -159,7 +158,6 @@ def _sync(
             open_steps = job_steps
         progress.doing("Opening the warehouse")
         context.prepare()
-        export_gate.warm_up()
         result = run_sync(context, request, announcing(open_steps, progress.doing), on_plan=progress.expect)
         progress.doing("Raising and sending alerts")
         sent = Alerts(context).notify_of_sync(result)

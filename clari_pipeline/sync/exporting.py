@@ -19,6 +19,7 @@ from typing import Any, Self, TypeVar
 
 from filelock import AsyncFileLock, BaseAsyncFileLock
 
+from clari_pipeline.checks import export_gate
 from clari_pipeline.clari import (
     AnswerLost,
     AuthFailed,
@@ -155,6 +156,7 @@ class ExportRunner:
         of each is in the ledger. Raises errors that are not one export's: of the warehouse, of the landing folder.
         """
         if quarter_id not in self._drained:
+            export_gate.load()
             self._drained.add(quarter_id)
             while (event := self._events[quarter_id].get()) is not None:
                 on_event(event)

@@ -5,7 +5,7 @@ from contextlib import nullcontext
 from dataclasses import asdict, replace
 from datetime import timedelta
 
-from clari_pipeline.checks.export_gate import warm_up
+from clari_pipeline.checks.export_gate import load
 from clari_pipeline.clari import (
     AuthFailed,
     ClariError,
@@ -59,7 +59,7 @@ class ProductRun:
         """
         context, product, loader, run_id = self._context, self._product, self._loader, self._run_id
         context.settings.required_key()
-        warm_up()
+        load()
         # Within a sync, the sync holds the run's lock.
         with nullcontext() if context.runs.is_alive(run_id) else context.runs.alive(run_id):
             loader.landing.sweep()

@@ -20,7 +20,7 @@ from tests.helpers.terminal import Terminal
 QUARTERS = (CURRENT, CURRENT.shifted(-1))
 # What differs from run to run, whoever runs it: ids that Clari or we draw, moments, and how long something took.
 DRAWN = re.compile(
-    r"(^|_)(at|id|seconds|path|sha256|bytes|key)$|^made_of$|_count$|_seconds|^detail$|^evidence$|^day$|^polls$|^lists$"
+    r"(^|_)(at|id|seconds|path|sha256|bytes|key)$|^made_of$|_count$|_seconds|^detail$|^evidence$|^day$|^polls$|^lists$|^fingerprint$"
 )
 ONE_A_RUN = ("export_quota", "api_limits")  # Clari is asked what it leaves once a run: the daemon's are one a quarter
 KEPT = {"forecast_id", "time_period_id", "time_frame_id", "user_id", "field_id", "document_period_id", "role_id"}

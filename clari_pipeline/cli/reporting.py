@@ -26,7 +26,7 @@ _WHY = {
     "cut_off": ": Clari cuts it off, and less than a day cannot be asked for",
 }
 _EXPORT_COLUMNS = (
-    *("forecast_id", "time_period_id", "source", "job_id", "state"),
+    *("forecast_id", "time_period_id", "source", "job_id", "run_id", "state"),
     *("rows_exported", "rows_inserted", "rows_updated", "rows_unchanged", "error"),
 )
 
@@ -140,6 +140,11 @@ def _show_forecasts(console: Console, result: SyncResult) -> None:
         waited = "without a job" if export.is_current else f"{export.wait_seconds or 0:.1f} s"
         table.add_row(*which, *(_number(getattr(export, name)) for name in counts), waited)
     console.print(table)
+    if shared := {
+        outcome.export.time_period_id for outcome in result.outcomes if outcome.export.request_id in result.shared
+    }:
+        quarters = "1 quarter" if len(shared) == 1 else f"{len(shared)} quarters"
+        console.print(f"{quarters}: exported by the sync that ran beside this one", highlight=False, soft_wrap=True)
     found = [(outcome, one) for outcome in result.outcomes for one in outcome.verdicts if not one.passed]
     if not found and not any(outcome.is_failure for outcome in result.outcomes):
         console.print("Found: nothing amiss.")

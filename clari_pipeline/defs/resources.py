@@ -11,7 +11,8 @@ from clari_pipeline.clari import ExportEvent
 from clari_pipeline.config.settings import read_settings
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.sync.context import Context
-from clari_pipeline.sync.exporting import exporting
+from clari_pipeline.sync.exporting import ExportRunner, exporting
+from clari_pipeline.sync.outcomes import requests_of_run
 
 IS_CURRENT = "clari/current"
 """The tag of a run that brings the newest week alone, without export jobs; its value is ignored."""
@@ -26,6 +27,10 @@ class Exports(Protocol):
         """Wait until the quarter's exports have landed or failed; their request ids. `observe` is given each event."""
         ...
 
+    def requests(self, quarter_id: str) -> list[str]:
+        """Request ids of what the run brings of a quarter, those that it shares with another run included."""
+        ...
+
 
 class ExportsOfThisRun:
     """Exports the one quarter of a run that a schedule or a person started.
@@ -38,13 +43,14 @@ class ExportsOfThisRun:
         self._sync = sync
         self._is_current = is_current
         self._stack = stack
+        self._runner: ExportRunner | None = None
         self.run_id = run_id
 
     def wait_for_quarter(self, quarter_id: str, observe: Callable[[ExportEvent], None]) -> list[str]:
         """Export the quarter now. Raises `SettingsError` where a setting, or the call without a job, is missing."""
         forecasts = self._sync.settings.required_forecasts()
         quarters = [Quarter.parse(quarter_id)]
-        runner = self._stack.enter_context(
+        self._runner = runner = self._stack.enter_context(
             exporting(
                 self._sync,
                 self.run_id,
@@ -56,6 +62,12 @@ class ExportsOfThisRun:
         )
         Alerts(self._sync).raise_killed(runner.plan.killed, run_id=self.run_id)
         return runner.wait_for_quarter(quarter_id, observe)
+
+    def requests(self, quarter_id: str) -> list[str]:
+        """Request ids of what this run has exported of the quarter, in an earlier attempt if not in this process."""
+        if self._runner is not None:
+            return self._runner.requests(quarter_id)
+        return requests_of_run(self._sync.warehouse, self.run_id, quarter_id)
 
 
 @dg.resource(description="Warehouse, landing folder and rules, from the CLARI_ settings.")

@@ -16,7 +16,7 @@ from clari_pipeline.core.runbook import Problem
 from clari_pipeline.store.marts import Swing
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.exporting import ExportRunner, exporting
-from clari_pipeline.sync.outcomes import Outcome, outcomes_of, requests_of_run, swings_of
+from clari_pipeline.sync.outcomes import Outcome, outcomes_of, swings_of
 from clari_pipeline.sync.planning import Plan, by_urgency
 from clari_pipeline.sync.products.results import ProductResult
 from clari_pipeline.sync.publishing import Published, publish
@@ -89,7 +89,8 @@ class SyncResult:
     """What a sync or a replay did.
 
     `failures` are of the run itself; those of an export are in its `Outcome`. `warnings` stopped nothing. `killed` are
-    the ids of earlier runs that were found orphaned. Times are UTC.
+    the ids of earlier runs that were found orphaned. `shared` are request ids of exports that another sync made at the
+    same time. Times are UTC.
     """
 
     run_id: str
@@ -102,6 +103,7 @@ class SyncResult:
     failures: Sequence[Problem] = ()
     warnings: Sequence[Problem] = ()
     killed: frozenset[str] = frozenset()
+    shared: frozenset[str] = frozenset()
 
 
 def run_sync(
@@ -151,7 +153,7 @@ def run_sync(
                 if marts.problem is not None:
                     message = f"marts: {marts.problem.message}"
                     failures.append(replace(marts.problem, message=message, subject="marts"))
-            outcomes = outcomes_of(context.warehouse, requests_of_run(context.warehouse, request.run_id))
+            outcomes = outcomes_of(context.warehouse, runner.requests())
         for name in request.products:  # outside of `kept_open`: these wait for Clari
             context.stop.check()
             products.append(result := steps.sync_product(name))
@@ -172,4 +174,5 @@ def run_sync(
         failures=failures,
         warnings=warnings,
         killed=runner.plan.killed,
+        shared=frozenset(runner.shared),
     )

@@ -85,7 +85,7 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path("data"), validate_default=True)
     sync_cron: str = "30 8 * * *"
     timezone: str = "UTC"
-    max_age_hours: float = Field(26, gt=0)
+    max_age_hours: float | None = Field(None, gt=0)
     weekly_files_max_rows: int = Field(250_000, ge=0)
     data_docs_runs: int = Field(10, ge=1, le=1000)
     log_format: Literal["text", "json"] = "text"

@@ -56,8 +56,8 @@ def test_two_syncs_at_once_make_one_export_of_each_quarter(place: Place) -> None
 @pytest.mark.parametrize(
     "moment",
     [
-        *(Moment(name, 1, is_written=True) for name in ("Submitting", "Submitted", "Landed", "Merged")),
-        Moment("Polled", 60, is_written=True),  # while the other one waits
+        *(Moment(name, 1, is_written=True) for name in ("Submitting", "Submitted", "Landed")),
+        Moment("Polled", 12, is_written=True),  # while the other one waits
     ],
     ids=repr,
 )

@@ -70,8 +70,8 @@ def _of_proxy(
     else:
         what = "does not answer"
     return ProxyFailed(
-        f"the proxy {place} that {variable} names {what}: check {variable}, or put {host} into NO_PROXY where no proxy is "
-        "needed"
+        f"the proxy {place} that {variable} names {what}: check {variable}, or put {host} into NO_PROXY, "
+        "if no proxy is needed"
     )
 
 

@@ -335,7 +335,9 @@ def preflight(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """The go-live checklist: a line each, PASS, WARN or FAIL, and what to do. Exits with 1 where one fails.
+    """The go-live checklist: a line each, PASS, WARN, FAIL or SKIP, and what to do. Exits with 1 where one fails.
+
+    SKIP is what cannot be checked before another one passes: without a key, what only Clari can say.
 
     Without --deep nothing counts against Clari's quota. In the warehouse it notes whether this organisation has Clari's
     call without a job, and changes nothing else.

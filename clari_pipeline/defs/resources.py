@@ -10,10 +10,11 @@ from clari_pipeline.alerts.raising import Alerts
 from clari_pipeline.clari import ExportEvent
 from clari_pipeline.config.settings import read_settings
 from clari_pipeline.core.periods import Quarter
-from clari_pipeline.sync.context import Context
+from clari_pipeline.sync.context import Context, StartedBy
 from clari_pipeline.sync.exporting import ExportRunner, exporting
 from clari_pipeline.sync.outcomes import requests_of_run
 
+_BY_ITSELF = {"dagster/schedule_name", "dagster/sensor_name"}
 IS_CURRENT = "clari/current"
 """The tag of a run that brings the newest week alone, without export jobs; its value is ignored."""
 
@@ -71,9 +72,12 @@ class ExportsOfThisRun:
 
 
 @dg.resource(description="Warehouse, landing folder and rules, from the CLARI_ settings.")
-def context_resource(_context: dg.InitResourceContext) -> Context:
-    """The context that the settings describe."""
-    return Context.of(read_settings())
+def context_resource(context: dg.InitResourceContext) -> Context:
+    """The context that the settings describe, of a run that a schedule, a sensor or a person started."""
+    started_by: StartedBy | None = None
+    if context.run is not None:
+        started_by = "schedule" if _BY_ITSELF.intersection(context.run.tags) else "person"
+    return Context.of(read_settings(), started_by=started_by)
 
 
 @dg.resource(required_resource_keys={"sync_context"}, description="A quarter's exports, asked of Clari in this run.")

@@ -481,7 +481,7 @@ def exporting(
                 now=context.now(),
                 everywhere=everywhere,
             )
-        record = Recorder(context.warehouse, run_id)
+        record = Recorder(context.warehouse, run_id, started_by=context.started_by)
         runner = ExportRunner(
             context, run_id=run_id, plan=work, record=record, claims=claims, current=current, clock=clock, retry=retry
         )

@@ -26,7 +26,7 @@ _WHY = {
     "cut_off": ": Clari cuts it off, and less than a day cannot be asked for",
 }
 _EXPORT_COLUMNS = (
-    *("forecast_id", "time_period_id", "source", "job_id", "run_id", "state"),
+    *("forecast_id", "time_period_id", "source", "job_id", "state"),
     *("rows_exported", "rows_inserted", "rows_updated", "rows_unchanged", "error"),
 )
 
@@ -68,7 +68,8 @@ def warnings(result: SyncResult) -> list[Problem]:
 def report_json(result: SyncResult, *, alerts_sent: int, files: Sequence[InboxFile] | None = None) -> str:
     """The document of `sync --json` and `replay --json`; `swings` counts a call once, whatever its baselines.
 
-    `files` are the entries of an inbox, where one was read.
+    `files` are the entries of an inbox, where one was read; `shared` lists exports that another sync made at the same
+    time, where there are any.
     """
     of_call = ("forecast_id", "time_period_id", "user_id", "field_id")
     document = {
@@ -103,6 +104,10 @@ def report_json(result: SyncResult, *, alerts_sent: int, files: Sequence[InboxFi
             }
             for file in files
         ]
+    if result.shared:
+        of_other = ("forecast_id", "time_period_id", "job_id", "run_id")
+        exports = (outcome.export for outcome in result.outcomes if outcome.export.request_id in result.shared)
+        document["shared"] = [{name: getattr(export, name) for name in of_other} for export in exports]
     if result.products:
         document["products"] = [row for one in result.products for row in one.documents]
     return json_text(document, indent=1, default=str)

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -17,7 +18,7 @@ def test_a_sync_is_of_a_person_where_it_was_typed_at_a_terminal(
 ) -> None:
     """Cron has no terminal."""
     controller, terminal_end = os.openpty()
-    with open(terminal_end) as typed, open(os.devnull) as nothing:
+    with os.fdopen(terminal_end) as typed, Path(os.devnull).open() as nothing:
         for stdin, started_by in ((nothing, "schedule"), (typed, "person")):
             monkeypatch.setattr(sys, "stdin", stdin)
             assert terminal("sync", "--last", "1").code == 0

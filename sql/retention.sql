@@ -39,6 +39,27 @@ order by export.request_id;
 -- name: forget_verdicts
 delete from clari.export_check where passed and list_contains($request_ids, request_id);
 
+-- name: rule_results
+-- Results of one's own rules that passed so long ago, which would leave quality_result. Those that are broken stay, and
+-- the newest run's all.
+select count(*) as results
+from clari.quality_result
+where
+    passed and checked_at < $not_before
+    and run_id not in (
+        select newest.run_id from clari.quality_result as newest
+        where newest.checked_at = (select max(last.checked_at) from clari.quality_result as last)
+    );
+
+-- name: forget_rule_results
+delete from clari.quality_result
+where
+    passed and checked_at < $not_before
+    and run_id not in (
+        select newest.run_id from clari.quality_result as newest
+        where newest.checked_at = (select max(last.checked_at) from clari.quality_result as last)
+    );
+
 -- name: counts
 -- Grain: one row a quarter before the oldest one kept and a table that is no mart: how many rows would go. The row of a
 -- period around quarters, which goes with the last of them, is not counted.
@@ -91,7 +112,7 @@ group by period.quarter_id;
 delete from clari.{table}
 where time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id);
 
--- name: forget_quarter, table: forecast_entry_state | forecast_entry_sighting | forecast_entry_history | forecast_time_frame | time_frame | time_period | forecast_user_sighting | newest_document | mart_version | mart_part_version
+-- name: forget_quarter, table: forecast_entry_state | forecast_entry_sighting | forecast_entry_history | forecast_time_frame | time_frame | time_period | forecast_user_sighting | newest_document | mart_version | mart_part_version | merged_total
 delete from clari.{table} where quarter_id = $quarter_id;
 
 -- name: forget_periods_around

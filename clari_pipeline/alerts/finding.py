@@ -10,9 +10,10 @@ from clari_pipeline.config.schedule import allowed_hours, stale_before
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.runbook import AlertKind, Problem, with_anchor
 from clari_pipeline.notify import Alert, Severity
-from clari_pipeline.store import alert_rows, marts
+from clari_pipeline.store import alert_rows, marts, quality_results
 from clari_pipeline.store.alert_rows import ReportedSwing
 from clari_pipeline.store.ledger_rows import ExportRow
+from clari_pipeline.store.quality_results import QualityResult
 from clari_pipeline.sync.outcomes import Outcome
 from clari_pipeline.warehouse.session import Session
 
@@ -130,6 +131,23 @@ def _contract_changes(result: RunResult) -> Iterator[NewAlert]:
                 detail=_export_ids(outcome.export) | {"contract": contract, "changes": verdict.finding},
                 is_news=last is None or last.detail.get("changes") != verdict.finding,
             )
+
+
+def _tables_repaired(result: RunResult) -> Iterator[NewAlert]:
+    """Alert of tables that were not as the last merge had left them, which a merge has found and repaired."""
+    for outcome in result.unreviewed:
+        for verdict in outcome.verdicts:
+            if verdict.is_repaired:
+                where = outcome.export.label
+                yield NewAlert(
+                    kind=AlertKind.QUALITY,
+                    severity="P2",
+                    title=f"{where}: the tables were damaged and are repaired",
+                    body=with_anchor(verdict.finding, verdict.check_name),
+                    alert_class=f"quality {verdict.check_name} {where}",
+                    detail=_export_ids(outcome.export) | {"check_name": verdict.check_name},
+                    is_news=True,
+                )
 
 
 def _run_failures(result: RunResult) -> Iterator[NewAlert]:
@@ -274,12 +292,51 @@ def _stale_quarters(result: RunResult) -> Iterator[NewAlert]:
         )
 
 
+def _rule_title(rule: QualityResult) -> str:
+    if rule.table_name is None:
+        return f"{rule.source} cannot be read"
+    return f"{rule.rule_name} {'could not be judged' if 'not_judged' in rule.evidence else 'is broken'}"
+
+
+def _broken_rules(result: RunResult) -> Iterator[NewAlert]:
+    """Alert of each rule of the user's own that the newest run found broken: once, until it passes or finds another.
+
+    What it finds anew in between is told as `CLARI_ALERT_REPEAT_HOURS` says.
+    """
+    for one in quality_results.broken(result.session):
+        rule = one.result
+        alert_class = f"quality {rule.rule_name}"
+        last = result.last(alert_class)
+        has_passed = last is not None and one.not_broken_at is not None and one.not_broken_at > last.created_at
+        found = f"{rule.severity} {rule.summary}"
+        if last is not None and not has_passed and last.detail.get("found") == found:
+            continue
+        evidence = rule.evidence
+        lines = [f"on {rule.table_name}" if rule.table_name else f"in {rule.source}", rule.summary]
+        if evidence.get("explains"):
+            lines.append(f"expected: {evidence['expected']}")
+        rows = evidence.get("unexpected_rows", [])
+        if evidence.get("unexpected_count", 0) > len(rows) > 0:
+            lines.append(f"the first {len(rows)} rows are in clari.quality_result")
+        yield NewAlert(
+            kind=AlertKind.QUALITY,
+            severity="P2" if rule.severity == "ERROR" else "P3",
+            title=_rule_title(rule),
+            body="\n".join(lines),
+            alert_class=alert_class,
+            detail={"rule": rule.rule_name, "table": rule.table_name, "found": found, "job_id": None},
+            is_news=last is None or has_passed,
+        )
+
+
 FINDERS: tuple[Callable[[RunResult], Iterator[NewAlert]], ...] = (
     _moved_calls,
     _exports_not_merged,
+    _tables_repaired,
     _contract_changes,
     _run_failures,
     killed_runs,
     _stale_quarters,
+    _broken_rules,
 )
 """The functions that find alerts, in the order in which they run: a new kind of alert adds its own here."""

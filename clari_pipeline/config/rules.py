@@ -28,6 +28,13 @@ also = ["Churn/Downsell Flash"]
 "Commit (USD)" = "fc_commit"   # writes is the known field of that name or id; "new" is none of those known
 [same.people]                  # by email, CRM id or user id
 "d.lee@new.example" = "d.lee@old.example"
+
+[[expectation]]                # a rule of one's own on a table (docs/quality.md): an expectation of Great Expectations,
+table = "pipeline_coverage"    # and its arguments
+type = "expect_column_values_to_be_between"
+column = "coverage_ratio"
+min_value = 3
+where = "is_top and weeks_to_end > 4"
 ```
 """
 
@@ -35,10 +42,20 @@ import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    ValidationError,
+    model_validator,
+)
 
+from clari_pipeline.config.values import faults_of, refuse_percent_sign, refuse_percentage
 from clari_pipeline.core.runbook import PipelineError
 
 RULES_FILE = Path("clari_pipeline.toml")
@@ -51,14 +68,20 @@ def _number(value: object) -> object:
     return value
 
 
-Share = Annotated[Decimal, BeforeValidator(_number), Field(ge=0, le=100, decimal_places=6)]
+Share = Annotated[
+    Decimal,
+    Field(ge=0, decimal_places=6),
+    AfterValidator(refuse_percentage),
+    BeforeValidator(_number),
+    BeforeValidator(refuse_percent_sign),
+]
 Amount = Annotated[Decimal, BeforeValidator(_number), Field(ge=0, max_digits=18, decimal_places=4)]
 Week = Annotated[int, BeforeValidator(_number), Field(ge=1, le=14)]
 Spelling = Annotated[str, Field(min_length=1)]
 
 
 class RulesError(PipelineError, ValueError):
-    """`clari_pipeline.toml` cannot be read or is invalid. One line: every fault with its key."""
+    """`clari_pipeline.toml`, or a rule in a suite file, is invalid. One line: every fault with file and place."""
 
 
 class _Table(BaseModel):
@@ -131,6 +154,28 @@ class SpeltField(_Table):
         return self.name, *self.also
 
 
+class ExpectationRule(_Table):
+    """`[[expectation]]`: a rule of the user's own on a table; every key that is not named here is an argument.
+
+    `where` is a condition in DuckDB's SQL: rows that do not meet it are not judged. `explains` says for people what the
+    rule protects. The rest, table, type and arguments, is checked by `sync.own_rules`, which knows the tables.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    table: Spelling
+    type: Spelling
+    severity: Literal["WARN", "ERROR"] = "WARN"
+    where: Spelling | None = None
+    name: Spelling | None = None
+    explains: Spelling | None = None
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """Its arguments, fractions as decimals."""
+        return self.model_extra or {}
+
+
 class Rules(_Table):
     """The content of `clari_pipeline.toml`."""
 
@@ -138,6 +183,7 @@ class Rules(_Table):
     fields: dict[str, FieldRule] = Field(default_factory=dict)
     field: tuple[SpeltField, ...] = ()
     same: SameRules = SameRules()
+    expectation: tuple[ExpectationRule, ...] = ()
 
     @model_validator(mode="after")
     def _refuse_repeated_spellings(self) -> Self:
@@ -163,6 +209,9 @@ class Rules(_Table):
         return f"{same} and {self.field}" if self.field else same
 
 
+_KEYS = {key for table in _Table.__subclasses__() for key in table.model_fields}
+
+
 def read_rules(file: Path = RULES_FILE) -> Rules:
     """Read the rules; without a file, the defaults. Raises `RulesError`, all faults in one line."""
     try:
@@ -177,7 +226,7 @@ def read_rules(file: Path = RULES_FILE) -> Rules:
         raise RulesError(f"{file} is no TOML: {error}") from None
     except ValidationError as error:
         faults = [
-            ": ".join(filter(None, (".".join(map(str, fault["loc"])), fault["msg"].removeprefix("Value error, "))))
-            for fault in error.errors()
+            ": ".join(filter(None, (".".join(map(str, place)), remedy)))
+            for place, remedy in faults_of(error, known=_KEYS)
         ]
         raise RulesError(f"{file}: {'; '.join(faults)}") from None

@@ -9,7 +9,7 @@ import dagster as dg
 from clari_pipeline.alerts.raising import Alerts
 from clari_pipeline.config.settings import Settings, read_settings
 from clari_pipeline.core.runbook import AlertKind, Problem
-from clari_pipeline.defs.assets import READ_COPY, RETENTION, TABLES, key
+from clari_pipeline.defs.assets import QUALITY, READ_COPY, RETENTION, TABLES, VERIFIED, key
 from clari_pipeline.defs.partitions import add_quarters, quarters_of_a_sync
 from clari_pipeline.defs.problems import log_warnings
 from clari_pipeline.defs.products import JOB as PRODUCTS_JOB
@@ -22,6 +22,7 @@ from clari_pipeline.warehouse.session import Warehouse
 _WATCH_INTERVAL_S = 900
 _HOURLY = "15 * * * *"
 _MONTHLY = "0 3 1 * *"
+_NIGHTLY = "0 2 * * *"
 _RUNNING = (
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -30,22 +31,31 @@ _RUNNING = (
 )
 
 
-def jobs(settings: Settings, *, board_follows: bool) -> tuple[Any, Any, Any]:
+def jobs(
+    settings: Settings, *, board_follows: bool, own_rules: dg.AssetSelection | None = None
+) -> tuple[Any, Any, Any]:
     """`sync_quarter`, one run a quarter; `refresh_marts`, after them; `apply_retention`. Each run is one process.
 
-    `board_follows`: `refresh_marts` writes the board, too. Runs are tagged with the environment of `CLARI_ENV`, if set.
+    `board_follows`: `refresh_marts` writes the board, too. `own_rules` are the checks of the user's own rules, which
+    `refresh_marts` judges; None where there are none. Runs are tagged with the environment of `CLARI_ENV`, if set.
     """
     tags = {"clari/env": settings.env} if settings.env else None
+    quarter: dg.AssetSelection = dg.AssetSelection.assets(key("raw_export"), *map(key, TABLES))
+    marts: dg.AssetSelection = dg.AssetSelection.assets(
+        *map(key, [*MARTS, READ_COPY, *(["board"] if board_follows else [])])
+    )
+    if own_rules is not None:
+        quarter, marts = quarter - own_rules, marts | dg.AssetSelection.assets(key(QUALITY)) | own_rules
     sync_quarter = dg.define_asset_job(
         "sync_quarter",
-        selection=dg.AssetSelection.assets(key("raw_export"), *map(key, TABLES)),
+        selection=quarter,
         executor_def=dg.in_process_executor,
         tags=tags,
         description="Export one quarter from Clari, judge it, merge it.",
     )
     refresh_marts = dg.define_asset_job(
         "refresh_marts",
-        selection=dg.AssetSelection.assets(*map(key, [*MARTS, READ_COPY, *(["board"] if board_follows else [])])),
+        selection=marts,
         executor_def=dg.in_process_executor,
         tags=tags,
         description="Rebuild the marts from the merged tables, then the board and the copy that people read.",
@@ -126,6 +136,29 @@ def monthly_retention_schedule(apply_retention: Any, settings: Settings) -> dg.S
     )
 
 
+def verify_tables_job(settings: Settings) -> Any:
+    """`verify_tables`: a run of one process, tagged as the others."""
+    return dg.define_asset_job(
+        "verify_tables",
+        selection=dg.AssetSelection.assets(key(VERIFIED)),
+        executor_def=dg.in_process_executor,
+        tags={"clari/env": settings.env} if settings.env else None,
+        description="Compare the tables with the landed documents; nothing is changed.",
+    )
+
+
+def daily_verify_schedule(verify_tables: Any, settings: Settings) -> dg.ScheduleDefinition:
+    """`verify_tables` each night, in `CLARI_TIMEZONE`; stopped until somebody starts it: it reads every document."""
+    return dg.ScheduleDefinition(
+        name="daily_verify_schedule",
+        job=verify_tables,
+        cron_schedule=_NIGHTLY,
+        execution_timezone=settings.timezone,
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+        description="Compares every quarter in the tables with its landed documents, and fails where they differ.",
+    )
+
+
 def sensors(sync_quarter: Any, refresh_marts: Any, apply_retention: Any, *more: Any) -> Sequence[dg.SensorDefinition]:
     """Sensors that refresh the marts after the last run of `sync_quarter`, successful or not, and those that alert."""
 
@@ -152,7 +185,7 @@ def sensors(sync_quarter: Any, refresh_marts: Any, apply_retention: Any, *more: 
 
     return [
         quarters_watch,
-        *_alert_sensors(sync_quarter, [refresh_marts, apply_retention, *more]),
+        *_alert_sensors([sync_quarter, refresh_marts], [apply_retention, *more]),
         *(
             dg.run_status_sensor(
                 name=f"marts_follow_{name}",
@@ -184,8 +217,12 @@ def _run_failure(event: dg.DagsterEvent, run: dg.DagsterRun) -> Problem:
     return Problem(AlertKind.RUN_FAILED, quarter_id, message, AlertKind.RUN_FAILED, subject=subject)
 
 
-def _alert_sensors(sync_quarter: Any, others: Sequence[Any]) -> Iterator[dg.SensorDefinition]:
-    """Sensors that write and send the alerts of a run of the daemon, and of stale quarters where nothing runs."""
+def _alert_sensors(found: Sequence[Any], others: Sequence[Any]) -> Iterator[dg.SensorDefinition]:
+    """Sensors that write and send the alerts of a run of the daemon, and of stale quarters where nothing runs.
+
+    `found` are the jobs whose success may have found something, of which `sync_quarter` is the first.
+    """
+    sync_quarter, *_ = found
 
     def notify(context: dg.RunStatusSensorContext) -> dg.SkipReason:
         run = context.dagster_run
@@ -201,8 +238,8 @@ def _alert_sensors(sync_quarter: Any, others: Sequence[Any]) -> Iterator[dg.Sens
         return dg.SkipReason(f"{sent.alerts} alerts sent")
 
     for name, status, jobs in (
-        ("success", dg.DagsterRunStatus.SUCCESS, [sync_quarter]),
-        ("failure", dg.DagsterRunStatus.FAILURE, [sync_quarter, *others]),
+        ("success", dg.DagsterRunStatus.SUCCESS, found),
+        ("failure", dg.DagsterRunStatus.FAILURE, [*found, *others]),
     ):
         yield dg.run_status_sensor(
             name=f"alerts_after_{name}",

@@ -28,13 +28,17 @@ def product_assets(settings: Settings, *, engine: str) -> list[dg.AssetsDefiniti
     return [_product(name, engine) for name in settings.other_products]
 
 
-def sync_products(settings: Settings) -> Any:
-    """The job of all products that `CLARI_PRODUCTS` names; a run selects the assets of one, or of two that depend."""
+def sync_products(settings: Settings, *, without: dg.AssetSelection | None = None) -> Any:
+    """The job of all products that `CLARI_PRODUCTS` names; a run selects the assets of one, or of two that depend.
+
+    `without` are checks on their tables that another job runs.
+    """
+    selection = dg.AssetSelection.assets(
+        *(key(table) for name in settings.other_products for table in PRODUCTS[name].tables)
+    )
     return dg.define_asset_job(
         JOB,
-        selection=dg.AssetSelection.assets(
-            *(key(table) for name in settings.other_products for table in PRODUCTS[name].tables)
-        ),
+        selection=selection if without is None else selection - without,
         executor_def=dg.in_process_executor,
         tags={"clari/env": settings.env} if settings.env else None,
         description="Bring what Clari has beside forecasts: fetch, land, judge, merge. One run a product.",

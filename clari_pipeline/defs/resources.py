@@ -13,6 +13,7 @@ from clari_pipeline.core.periods import Quarter
 from clari_pipeline.sync.context import Context, StartedBy
 from clari_pipeline.sync.exporting import ExportRunner, exporting
 from clari_pipeline.sync.outcomes import requests_of_run
+from clari_pipeline.sync.own_rules import check_own_rules
 
 _BY_ITSELF = {"dagster/schedule_name", "dagster/sensor_name"}
 IS_CURRENT = "clari/current"
@@ -48,7 +49,12 @@ class ExportsOfThisRun:
         self.run_id = run_id
 
     def wait_for_quarter(self, quarter_id: str, observe: Callable[[ExportEvent], None]) -> list[str]:
-        """Export the quarter now. Raises `SettingsError` where a setting, or the call without a job, is missing."""
+        """Export the quarter now.
+
+        Raises `SettingsError` where a setting, or the call without a job, is missing, `RulesError` where a rule of the
+        user's own is wrong.
+        """
+        check_own_rules(self._sync.settings, self._sync.rules.rules)
         forecasts = self._sync.settings.required_forecasts()
         quarters = [Quarter.parse(quarter_id)]
         self._runner = runner = self._stack.enter_context(

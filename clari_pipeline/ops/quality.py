@@ -12,8 +12,9 @@ from clari_pipeline.checks.export_gate import CHECKS, PRODUCT_CHECKS, Check
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.runbook import ExitCode
 from clari_pipeline.core.safe_text import print_line
-from clari_pipeline.store import ledger
+from clari_pipeline.store import ledger, quality_results
 from clari_pipeline.store.opening import open_warehouse
+from clari_pipeline.store.quality_results import QualityResult
 from clari_pipeline.sync.log_lines import CommandLog
 from clari_pipeline.warehouse.session import Record, Session, Warehouse
 
@@ -21,6 +22,7 @@ _SUITES: Mapping[bool, tuple[str, Mapping[str, Check]]] = {  # by whether it jud
     False: ("forecast_export", CHECKS),
     True: ("product_document", PRODUCT_CHECKS),
 }
+_OWN_RULES = "own_rules"
 _STATES = {"LOADED": "merged", "REFUSED": "refused", "RETIRED": "merged, retired since"}
 
 
@@ -45,6 +47,10 @@ def write_data_docs(warehouse: Warehouse, settings: Settings) -> tuple[Path, int
         with warehouse.session() as session, session.transaction():  # one snapshot
             batches = [*_of_exports(session, settings.data_docs_runs), *_of_rules(session, settings.data_docs_runs)]
     suites = {name: [_expected(check) for check in checks.values()] for name, checks in _SUITES.values()}
+    if rules := {
+        one.expected.name: one.expected for batch in batches if batch.suite == _OWN_RULES for one in batch.verdicts
+    }:
+        suites[_OWN_RULES] = list(rules.values())
     return write(settings.data_docs_dir, suites, batches), len(batches)
 
 
@@ -54,9 +60,45 @@ def _of_exports(session: Session, runs: int) -> list[Batch]:
     return [_batch(list(verdicts)) for _, verdicts in groupby(found, key=lambda one: one["request_id"])]
 
 
-def _of_rules(_session: Session, _runs: int) -> list[Batch]:
-    """One batch a table and run that was judged by the user's own rules: there are none yet."""
-    return []
+def _of_rules(session: Session, runs: int) -> list[Batch]:
+    """One batch a table and run that was judged by the user's own rules, the newest run first."""
+    found = groupby(quality_results.newest(session, runs), key=lambda one: (one.run_id, one.table_name or one.source))
+    return [_batch_of_rules(run_id, name, list(results)) for (run_id, name), results in found]
+
+
+def _batch_of_rules(run_id: str, name: str, results: list[QualityResult]) -> Batch:
+    failed = [one for one in results if not one.passed]
+    facts = {
+        "failed": ", ".join(one.rule_name for one in failed if one.severity == "ERROR"),
+        "warnings": ", ".join(one.rule_name for one in failed if one.severity != "ERROR"),
+        "source": ", ".join(sorted({one.source for one in results})),
+    }
+    return Batch(
+        suite=_OWN_RULES,
+        name=name,
+        key=name,
+        run_id=run_id,
+        run_at=min(one.checked_at for one in results),
+        verdicts=[_judged_by_rule(one) for one in results],
+        facts={name: value for name, value in facts.items() if value},
+    )
+
+
+def _judged_by_rule(result: QualityResult) -> Judged:
+    evidence = dict(result.evidence)
+    return Judged(
+        expected=Expected(
+            name=result.rule_name,
+            type=result.expectation_type or result.source,
+            kwargs={},
+            explains=evidence.pop("explains", ""),
+            severity=result.severity,
+            written=evidence.pop("expected", result.source),
+        ),
+        passed=result.passed,
+        observed=evidence.pop("observed_value", None),
+        evidence=evidence,
+    )
 
 
 def _batch(verdicts: list[Record]) -> Batch:

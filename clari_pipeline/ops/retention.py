@@ -7,15 +7,15 @@ not from the newest export alone. Old verdicts that passed are deleted, too: eac
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from clari_pipeline.landing import Landing, LandingError
-from clari_pipeline.store import merging
+from clari_pipeline.store import merging, totals
 from clari_pipeline.store.mart_registry import MARTS, RetentionRule
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.refreshing import Marts
-from clari_pipeline.warehouse.session import Record, Session, rows, run
+from clari_pipeline.warehouse.session import Record, Session, row, rows, run
 
 _AT_ONCE = 1000  # exports in one statement
 _LEAVING = [mart.name for mart in MARTS.values() if mart.retention is RetentionRule.WITH_QUARTER]
@@ -66,27 +66,34 @@ class Retention:
     def old_verdicts(self) -> int:
         """The number of verdicts in `export_check` that `forget_verdicts` would delete: those that passed, of exports
         merged more than `CLARI_VERDICT_DAYS` ago that are not the newest of their quarter. Failed verdicts, and all of
-        a refused export, are kept.
+        a refused export, are kept. Results of the user's own rules (`quality_result`) are counted, too, by their runs.
         """
         with self._context.warehouse.session() as session:
-            return sum(found["verdicts"] for found in self._old_verdicts(session))
+            return sum(int(found["verdicts"]) for found in self._old_verdicts(session)) + self._old_results(session)
 
     def forget_verdicts(self) -> int:
         """Delete the old verdicts; returns their number."""
 
         def forget(session: Session) -> int:
             with session.lock("marts"), session.transaction():
-                found = self._old_verdicts(session)
+                found, results = self._old_verdicts(session), self._old_results(session)
+                run(session, "retention/forget_rule_results", not_before=self._verdicts_not_before)
                 for begin in range(0, len(found), _AT_ONCE):
                     named = [one["request_id"] for one in found[begin : begin + _AT_ONCE]]
                     run(session, "retention/forget_verdicts", request_ids=named)
-            return sum(one["verdicts"] for one in found)
+            return sum(int(one["verdicts"]) for one in found) + results
 
         return self._context.warehouse.with_retry(forget)
 
     def _old_verdicts(self, session: Session) -> list[Record]:
-        not_before = self._context.now() - timedelta(days=self._context.settings.verdict_days)
-        return rows(session, "retention/verdicts", not_before=not_before)
+        return rows(session, "retention/verdicts", not_before=self._verdicts_not_before)
+
+    def _old_results(self, session: Session) -> int:
+        return int(row(session, "retention/rule_results", not_before=self._verdicts_not_before)["results"])
+
+    @property
+    def _verdicts_not_before(self) -> datetime:
+        return self._context.now() - timedelta(days=self._context.settings.verdict_days)
 
     def _old_quarters(self, session: Session) -> list[OldQuarter]:
         landing, oldest_kept = self._context.landing, str(self.oldest_kept)
@@ -126,6 +133,7 @@ class Retention:
                     run(session, query, quarter_id=old.quarter_id)
                 for forecast_id in found.forecasts:
                     merging.rebuild_people(session, forecast_id)
+                    totals.leave(session, forecast_id, None)
             return found
 
 

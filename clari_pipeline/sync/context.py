@@ -19,6 +19,7 @@ from clari_pipeline.store.marts import CallRules
 from clari_pipeline.store.opening import open_warehouse
 from clari_pipeline.sync.events import Hooks
 from clari_pipeline.sync.log_lines import JsonLines
+from clari_pipeline.sync.own_rules import check_own_rules
 from clari_pipeline.sync.planning import Runs
 from clari_pipeline.sync.publishing import Places
 from clari_pipeline.warehouse import environment
@@ -148,10 +149,12 @@ class Context:
         return list(self.fiscal_calendar().around(self.today(), before=before, after=after))
 
     def prepare(self) -> None:
-        """Check that landing folder and warehouse are writable, before any request to Clari; claim the environment.
+        """Check the user's own rules, and that landing folder and warehouse are writable, before any request to Clari.
 
-        Raises `WarehouseUnwritable`, `WarehouseLocked`, `WrongEnvironment` or `DataFolderUnwritable`.
+        Claims the environment. Raises `RulesError`, `WarehouseUnwritable`, `WarehouseLocked`, `WrongEnvironment` or
+        `DataFolderUnwritable`.
         """
+        check_own_rules(self.settings, self.rules.rules)
         try:
             self.landing.check_writable()
             self.landing.sweep()

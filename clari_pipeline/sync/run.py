@@ -1,4 +1,4 @@
-"""The order of a sync: export, land, judge, merge, compare, refresh the marts, publish, notify.
+"""The order of a sync: export, land, judge, merge, compare, refresh the marts, judge own rules, publish, notify.
 
 No other module defines it. The command line calls `run_sync`; Dagster's daemon runs the same steps as jobs of its
 own, in the order that its sensors keep.
@@ -13,7 +13,9 @@ from typing import Protocol
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.core.runbook import Problem
+from clari_pipeline.store import quality_results
 from clari_pipeline.store.marts import Swing
+from clari_pipeline.store.quality_results import QualityResult
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.exporting import ExportRunner, exporting
 from clari_pipeline.sync.outcomes import Outcome, outcomes_of, swings_of
@@ -69,7 +71,7 @@ class Steps(Protocol):
         ...
 
     def refresh_marts(self) -> MartsResult:
-        """Refresh the marts, and publish them to readers."""
+        """Refresh the marts, judge the user's own rules on the tables, and publish the marts to readers."""
         ...
 
     def sync_product(self, product: str) -> ProductResult:
@@ -88,9 +90,9 @@ OpenSteps = Callable[[Settings], AbstractContextManager[MakeSteps]]
 class SyncResult:
     """What a sync or a replay did.
 
-    `failures` are of the run itself; those of an export are in its `Outcome`. `warnings` stopped nothing. `killed` are
-    the ids of earlier runs that were found orphaned. `shared` are request ids of exports that another sync made at the
-    same time. Times are UTC.
+    `failures` are of the run itself; those of an export are in its `Outcome`. `warnings` stopped nothing.
+    `expectations` is what was judged of the user's own rules. `killed` are the ids of earlier runs that were found
+    orphaned. `shared` are request ids of exports that another sync made at the same time. Times are UTC.
     """
 
     run_id: str
@@ -102,6 +104,7 @@ class SyncResult:
     quarters: Sequence[Quarter] = ()
     failures: Sequence[Problem] = ()
     warnings: Sequence[Problem] = ()
+    expectations: Sequence[QualityResult] = ()
     killed: frozenset[str] = frozenset()
     shared: frozenset[str] = frozenset()
 
@@ -163,6 +166,7 @@ def run_sync(
         warnings += publish(context.warehouse, context.places).problems
     with context.warehouse.session() as session:
         swings = swings_of(session, outcomes)
+        expectations = quality_results.of_run(session, request.run_id)
     return SyncResult(
         run_id=request.run_id,
         started_at=started_at,
@@ -173,6 +177,7 @@ def run_sync(
         quarters=quarters,
         failures=failures,
         warnings=warnings,
+        expectations=expectations,
         killed=runner.plan.killed,
         shared=frozenset(runner.shared),
     )

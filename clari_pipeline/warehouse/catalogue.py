@@ -30,6 +30,8 @@ _KEYS = {
     "forecast_time_frame": "forecast_id, time_period_id, time_frame_id, quarter_id",
     "export_job": "request_id",
     "export_check": "request_id, check_name",
+    "quality_result": "rule_name, run_id",
+    "merged_total": "forecast_id, quarter_id, table_name, field_id",
     "document_key": "forecast_id, path",
     "document_contract": "forecast_id, contract, path, kind",
     "pipeline_health": "forecast_id, time_period_id, day",

@@ -10,6 +10,7 @@ from functools import cache
 
 import sqlglot
 from sqlglot import ErrorLevel, exp
+from sqlglot.errors import SqlglotError
 
 from clari_pipeline.core.queries import text_for, text_of
 
@@ -47,6 +48,41 @@ def transpiled(name: str, dialect: Dialect) -> tuple[str, ...]:
         and not (isinstance(statement, exp.Create) and statement.kind == "MACRO")
         for written in dialect.adapt(_with_marked_parameters(statement))
     )
+
+
+def condition_of(text: str) -> str:
+    """A user's condition in DuckDB's SQL, written anew from its parse tree, without comments.
+
+    Raises `ValueError` where it cannot be parsed, is more than one condition, or has a parameter.
+    """
+    return _parsed_condition(text).sql("duckdb", comments=False)
+
+
+def condition_in(dialect: Dialect, text: str) -> str:
+    """The same in an engine's dialect. Raises `ValueError`, too, for what the engine does not have."""
+    selected = exp.select("1").where(_parsed_condition(text))
+    (adapted,) = dialect.adapt(selected)
+    found = adapted.find(exp.Where)
+    assert found is not None
+    try:
+        return str(found.this.sql(dialect.name, unsupported_level=ErrorLevel.RAISE, comments=False))
+    except SqlglotError as error:
+        raise ValueError(f"{dialect.name} does not have it: {_first_line(error)}") from None
+
+
+def _parsed_condition(text: str) -> exp.Condition:
+    try:
+        parsed = sqlglot.parse_one(text, into=exp.Condition, dialect="duckdb")
+    except SqlglotError as error:
+        raise ValueError(f"it is no single condition of SQL: {_first_line(error)}") from None
+    if parsed.find(exp.Parameter, exp.Placeholder) is not None:
+        raise ValueError("it has a parameter, and nothing is put in its place")
+    return parsed
+
+
+def _first_line(error: SqlglotError) -> str:
+    of_parser = [str(one["description"]) for one in getattr(error, "errors", ()) if one.get("description")]
+    return (of_parser or str(error).splitlines() or [""])[0]
 
 
 def _with_marked_parameters(statement: exp.Expression) -> exp.Expression:

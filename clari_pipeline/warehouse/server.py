@@ -45,10 +45,14 @@ class ServerSession(Session):
         """Write a table of schema `clari` to a Parquet file, `ROWS_AT_ONCE` rows at a time, typed as in DuckDB."""
         schema = arrow_schemas()[table]
         with pq.ParquetWriter(file, schema) as writer:
-            for rows in self._read(table, schema.names):
-                by_column = zip(zip(*rows, strict=True), schema, strict=True)
-                arrays = [pa.array(values, field.type) for values, field in by_column]
-                writer.write_batch(pa.record_batch(arrays, schema=schema))
+            for rows in self._read(table, schema.names, None):
+                writer.write_batch(_batch(rows, schema))
+
+    def arrow(self, table: str, columns: Sequence[str], where: str | None = None) -> pa.Table:
+        """Columns of a table of schema `clari`, read `ROWS_AT_ONCE` rows at a time."""
+        known = arrow_schemas()[table]
+        schema = pa.schema([known.field(column) for column in columns])
+        return pa.Table.from_batches((_batch(rows, schema) for rows in self._read(table, columns, where)), schema)
 
     def read_arrow(self, name: str, parameters: dict[str, Any]) -> pa.Table:
         """Run a query of one statement."""
@@ -73,8 +77,8 @@ class ServerSession(Session):
         """The Arrow type of a column of a cursor's description; None where its values are to decide."""
 
     @abstractmethod
-    def _read(self, table: str, columns: Sequence[str]) -> Iterator[Rows]:
-        """Rows of a table of schema `clari`, at most `ROWS_AT_ONCE` at a time."""
+    def _read(self, table: str, columns: Sequence[str], where: str | None) -> Iterator[Rows]:
+        """Rows of a table of schema `clari` that meet a condition in DuckDB's SQL, at most `ROWS_AT_ONCE` at a time."""
 
     @abstractmethod
     def lock(self, *what: str, shared: bool = False, timeout_s: float | None = None) -> AbstractContextManager[None]:
@@ -107,6 +111,11 @@ class ServerSession(Session):
     @abstractmethod
     def close(self) -> None:
         """Close the connection."""
+
+
+def _batch(rows: Rows, schema: pa.Schema) -> pa.RecordBatch:
+    by_column = zip(zip(*rows, strict=True), schema, strict=True)
+    return pa.record_batch([pa.array(values, field.type) for values, field in by_column], schema=schema)
 
 
 _AnySession = TypeVar("_AnySession", bound=ServerSession)

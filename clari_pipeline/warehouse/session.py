@@ -110,6 +110,13 @@ class Session(ABC):
         """Write a table of schema `clari` to a Parquet file: amounts as decimals, moments in UTC."""
 
     @abstractmethod
+    def arrow(self, table: str, columns: Sequence[str], where: str | None = None) -> pa.Table:
+        """Columns of a table of schema `clari`, typed as in DuckDB: amounts as decimals, moments in UTC.
+
+        `where` is a condition in DuckDB's SQL, which `dialects.condition` accepts. Call it within a transaction.
+        """
+
+    @abstractmethod
     def begin(self) -> None:
         """Begin a transaction."""
 

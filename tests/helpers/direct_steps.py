@@ -19,6 +19,7 @@ from clari_pipeline.sync.outcomes import outcomes_of
 from clari_pipeline.sync.products.results import ProductResult
 from clari_pipeline.sync.products.running import ProductRun
 from clari_pipeline.sync.publishing import Published, publish
+from clari_pipeline.sync.quality import judge_own_rules
 from clari_pipeline.sync.refreshing import Marts
 from clari_pipeline.sync.run import MakeSteps, MartsResult, OpenSteps, QuarterResult
 
@@ -60,6 +61,7 @@ class DirectSteps:
 
     def _refresh_and_publish(self) -> Published:
         problems = Marts(self._context).refresh_all()
+        problems += judge_own_rules(self._context, self._runner.run_id)
         published = publish(self._context.warehouse, self._context.places)
         return replace(published, problems=(*problems, *published.problems))
 

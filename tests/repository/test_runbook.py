@@ -41,6 +41,7 @@ CAUGHT = {
     "DocumentUnreadable",
     "NoDocument",
     "KeyFileError",
+    "Misfit",
     "RefusedError",
     "Unreconciled",
     "UsedHere",

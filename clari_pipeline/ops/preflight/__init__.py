@@ -54,6 +54,7 @@ _CHECKS: Mapping[str, _Check] = {
         on_machine.landing_is_writable,
         on_machine.disk_has_room,
         on_machine.alerts_have_channels,
+        on_machine.own_rules_are_right,
         on_machine.syncs_follow_the_week,
         on_machine.env_file_is_private,
         on_machine.env_file_is_untracked,
@@ -77,13 +78,14 @@ _SUMMARY: Mapping[Status, str] = {"PASS": "passed", "WARN": "warnings", "FAIL": 
 
 
 def inspect(
+    settings: Settings | None = None,
     *,
     is_sent: bool = False,
     is_deep: bool = False,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     names: Collection[str] = NAMES,
 ) -> list[Finding]:
-    """Run the checks in `names` on the current settings; one that raises an error fails.
+    """Run the checks in `names` on these settings, or those that stand; one that raises an error fails.
 
     A setting that cannot be read fails `settings_are_readable`, and the checks that read it are skipped. With `is_sent`
     each alert channel is sent a message; with `is_deep` one export is made, the only thing here that counts against
@@ -95,7 +97,7 @@ def inspect(
     if is_deep:
         checks[_DEEP] = at_clari.an_export_works
     try:
-        settings = read_settings()
+        settings = settings or read_settings()
         run, mask = _Run(checks, Probe(settings, now)), Mask(settings)
     except SettingsError as error:
         run, mask = _without(error, checks, now), Mask()
@@ -145,7 +147,7 @@ class _Run:
 
     def _failed(self, name: str | None) -> str | None:
         """The name of the check, if it failed; of the one that it waits for, if it was skipped; else None."""
-        if name not in self._checks:
+        if name is None or name not in self._checks:
             return None
         found = self.finding(name)
         return cause_of(found) if found.status == "SKIP" else name if found.status == "FAIL" else None

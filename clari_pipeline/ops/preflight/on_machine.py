@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
+from clari_pipeline.checks.library import LibraryError
+from clari_pipeline.config.rules import RulesError
 from clari_pipeline.config.schedule import stale_before
 from clari_pipeline.config.settings import Settings, point_dagster_at
 from clari_pipeline.core.paths import inside
@@ -19,6 +21,7 @@ from clari_pipeline.notify import greeting, open_channels
 from clari_pipeline.ops.preflight.in_warehouse import folder_of
 from clari_pipeline.ops.preflight.probe import CannotCheck, Finding, Probe, failed, passed, warning
 from clari_pipeline.store.history_marts import CLOSED_BY
+from clari_pipeline.sync.own_rules import check_own_rules, notes_of_rule
 from clari_pipeline.sync.products.quota import syncs_a_month
 
 _ENV_FILE = Path(".env")
@@ -38,6 +41,24 @@ def landing_is_writable(probe: Probe) -> Finding:
     except LandingError as error:
         return failed(str(error), "give the pipeline's user the right to write, make room, or set CLARI_DATA_DIR")
     return passed(str(landing.root))
+
+
+def own_rules_are_right(probe: Probe) -> Finding:
+    """Every rule of `clari_pipeline.toml` and of the suite files can be judged, and to the cent."""
+    settings, rules = probe.settings, probe.context.rules.rules
+    try:
+        own = check_own_rules(settings, rules)
+    except RulesError as error:
+        return failed(str(error), "mend what the line names: until then no sync runs")
+    except LibraryError as error:
+        return failed(str(error), "install what the package asks for: make install")
+    said = f"{len(own.rules)} rules"
+    if own.broken:
+        broken = "; ".join(f"{one.source}: {one.fault}" for one in own.broken)
+        return warning(f"{said}, and {broken}", "mend the file: until then none of its rules is judged")
+    if notes := [f"{rule.name}: {note}" for rule in own.rules for note in notes_of_rule(rule)]:
+        return warning(f"{said}; {'; '.join(notes)}", "nothing, where that is exact enough: docs/quality.md#exactness")
+    return passed(said if own.rules else "there are none")
 
 
 def disk_has_room(probe: Probe) -> Finding:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
@@ -82,6 +82,12 @@ class DuckSession(Session):
         about = ", ".join(f"{_quoted(name)}: {_quoted(text)}" for name, text in descriptions(self, table).items())
         options = f"format parquet, compression snappy, kv_metadata {{{about}}}"
         self._connection.execute(f'copy clari."{table}" to {_quoted(str(file))} ({options})')
+
+    def arrow(self, table: str, columns: Sequence[str], where: str | None = None) -> pa.Table:
+        """Columns of a table of schema `clari`."""
+        named = ", ".join(f'"{column}"' for column in columns)
+        condition = "" if where is None else f" where {where}"
+        return self._connection.sql(f'select {named} from clari."{table}"{condition}').to_arrow_table()  # noqa: S608
 
     def begin(self) -> None:
         """Begin a transaction."""
@@ -350,6 +356,18 @@ def arrow_schemas() -> dict[str, pa.Schema]:
         found = {table: connection.table(f"clari.{table}").to_arrow_table().schema for table in tables()}
         session = DuckSession(connection)
         return {table: schema.with_metadata(descriptions(session, table)) for table, schema in found.items()}
+
+
+def condition_fault(table: str, condition: str) -> str | None:
+    """What DuckDB finds wrong with a condition on a table of this release, in one line; None where it is one."""
+    try:
+        with _template().cursor() as connection:
+            asked = connection.execute(f'select ({condition}) as it from clari."{table}" where ({condition}) limit 0')  # noqa: S608
+            kind = asked.description[0][1]
+    except duckdb.Error as error:
+        first, _, more = str(error).partition("\n")
+        return f"{first.partition('Error: ')[2] or first} {more.partition(chr(10))[0].strip()}".strip()
+    return None if str(kind) == "BOOLEAN" else f"it is no condition, but a value of type {kind}"
 
 
 @cache

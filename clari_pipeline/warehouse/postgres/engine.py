@@ -13,7 +13,7 @@ from psycopg import sql
 from psycopg.types.string import TextLoader
 from pydantic import SecretStr
 
-from clari_pipeline.warehouse.dialects import transpiled
+from clari_pipeline.warehouse.dialects import condition_in, transpiled
 from clari_pipeline.warehouse.errors import QueryRefused, WarehouseUnwritable, lock_timed_out, rejected
 from clari_pipeline.warehouse.migrations import is_current
 from clari_pipeline.warehouse.postgres import ENGINE
@@ -126,11 +126,13 @@ class PostgresSession(ServerSession):
             for table in tables:
                 self.connection.execute(sql.SQL("analyze clari.{}").format(sql.Identifier(table)))
 
-    def _read(self, table: str, columns: Sequence[str]) -> Iterator[Rows]:
+    def _read(self, table: str, columns: Sequence[str], where: str | None) -> Iterator[Rows]:
         """By a server-side cursor, which needs a transaction."""
         named = sql.SQL(", ").join(map(sql.Identifier, columns))
+        asked = sql.SQL("select {} from clari.{}").format(named, sql.Identifier(table))
+        condition = b"" if where is None else f" where {condition_in(POSTGRES, where)}".encode()
         with self.translated(), self.connection.cursor(name="saved") as cursor:
-            cursor.execute(sql.SQL("select {} from clari.{}").format(named, sql.Identifier(table)))
+            cursor.execute(asked.as_bytes(self.connection) + condition)
             while found := cursor.fetchmany(ROWS_AT_ONCE):
                 yield found
 

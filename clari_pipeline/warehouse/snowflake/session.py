@@ -25,7 +25,7 @@ from snowflake.connector.cursor import SnowflakeCursor
 from sqlglot import exp
 
 from clari_pipeline.core.retrying import retry_context
-from clari_pipeline.warehouse.dialects import transpiled
+from clari_pipeline.warehouse.dialects import condition_in, transpiled
 from clari_pipeline.warehouse.errors import (
     QueryRefused,
     WarehouseError,
@@ -162,8 +162,9 @@ class SnowflakeSession(ServerSession):
         assert isinstance(found, tuple)
         return int(found[0])
 
-    def _read(self, table: str, columns: Sequence[str]) -> Iterator[Rows]:
-        answer = _Result(self.execute(f"select {', '.join(columns)} from clari.{table}"))  # noqa: S608 - the same
+    def _read(self, table: str, columns: Sequence[str], where: str | None) -> Iterator[Rows]:
+        condition = "" if where is None else f" where {condition_in(SNOWFLAKE, where)}"
+        answer = _Result(self.execute(f"select {', '.join(columns)} from clari.{table}{condition}"))  # noqa: S608 - the same
         while found := answer.fetchmany(ROWS_AT_ONCE):
             yield found
 

@@ -125,7 +125,7 @@ def quarters_are_fresh(probe: Probe) -> Finding:
     # quarters_are_covered reports what was never merged.
     synced = probe.exports
     if not any(one in newest for one in synced):
-        return failed("no sync has merged anything that is synced now", _SYNC)
+        raise CannotCheck("no sync has merged anything that is synced now", "see quarters_are_covered")
     oldest_allowed = stale_before(probe.settings, probe.now())
     stale = [one for one in synced if one in newest and newest[one] < oldest_allowed]
     hours = f"{allowed_hours(probe.settings, probe.now()):g} hours"

@@ -377,22 +377,22 @@ where request_id = $request_id and state in ('SUBMITTING', 'SUBMITTED');
 -- Written before Clari is asked.
 insert into clari.export_job (
     request_id, run_id, forecast_id, time_period_id, types_to_export, scope_id, currency, export_format,
-    include_historical, source, state, attempt, submitted_at, poll_count, wait_seconds
+    include_historical, source, state, attempt, submitted_at, poll_count, wait_seconds, started_by
 )
 values (
     $request_id, $run_id, $forecast_id, $quarter_id, $types_to_export, $scope_id, $currency, $export_format,
-    $include_historical, $source, 'SUBMITTING', $attempt, $submitted_at, 0, 0
+    $include_historical, $source, 'SUBMITTING', $attempt, $submitted_at, 0, 0, $started_by
 );
 
 -- name: fetch_submitting
 -- Written before Clari is asked.
 insert into clari.product_fetch (
     request_id, run_id, product, window_from, window_to, gap_from, gap_to, state, attempt, submitted_at, exported_at,
-    answer_count, poll_count, retry_count, wait_seconds, slot_wait_seconds
+    answer_count, poll_count, retry_count, wait_seconds, slot_wait_seconds, started_by
 )
 values (
     $request_id, $run_id, $product, $window_from, $window_to, $gap_from, $gap_to, 'SUBMITTING', $attempt, $submitted_at,
-    $submitted_at, 0, 0, 0, 0, 0
+    $submitted_at, 0, 0, 0, 0, 0, $started_by
 );
 
 -- name: reassigned, table: export_job

@@ -20,13 +20,16 @@ having count(*) > 0
 order by forecast_id;
 
 -- name: newest_asked
--- When a sync last asked Clari for an export or a product; null where none ever did. A document from elsewhere was not
+-- When a sync last asked Clari for an export or a product, and when one did that no person started; null where none ever
+-- did. What was asked before it was kept who started it counts as the schedule's. A document from elsewhere was not
 -- asked for.
-select max(submitted_at) as asked_at
+select
+    max(submitted_at) as asked_at,
+    max(case when coalesce(started_by, 'schedule') = 'schedule' then submitted_at end) as scheduled_at
 from (
-    select submitted_at from clari.export_job where job_id is null or job_id not like 'document-%'
+    select submitted_at, started_by from clari.export_job where job_id is null or job_id not like 'document-%'
     union all
-    select submitted_at from clari.product_fetch
+    select submitted_at, started_by from clari.product_fetch
 ) as asked;
 
 -- name: newest_landed

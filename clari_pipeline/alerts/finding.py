@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from clari_pipeline.config.schedule import allowed_hours, stale_before
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.runbook import AlertKind, Problem, with_anchor
 from clari_pipeline.notify import Alert, Severity
@@ -267,7 +268,7 @@ def _is_news(result: RunResult, export: ExportRow, swing: ReportedSwing) -> bool
 
 
 def _stale_quarters(result: RunResult) -> Iterator[NewAlert]:
-    """Alert of quarters whose newest merged export is older than `CLARI_MAX_AGE_HOURS`."""
+    """Alert of quarters whose newest merged export is stale by the schedule, or by `CLARI_MAX_AGE_HOURS`."""
     settings = result.settings
     if not settings.forecast_ids:
         return
@@ -275,7 +276,7 @@ def _stale_quarters(result: RunResult) -> Iterator[NewAlert]:
         result.session,
         quarters=result.quarters,
         forecasts=settings.forecast_ids,
-        not_before=result.now - timedelta(hours=settings.max_age_hours),
+        not_before=stale_before(settings, result.now),
     )
     for quarter in stale:
         where = f"{quarter.forecast_id} {quarter.quarter_id}"
@@ -284,7 +285,7 @@ def _stale_quarters(result: RunResult) -> Iterator[NewAlert]:
             kind=AlertKind.FRESHNESS,
             severity="P2",
             title=f"{where}: the figures are stale",
-            body=f"the newest export is {hours:.0f} hours old, {settings.max_age_hours:g} are allowed: "
+            body=f"the newest export is {hours:.0f} hours old, {allowed_hours(settings, result.now):.0f} are allowed: "
             "clari-pipeline status shows what became of the last exports",
             alert_class=f"freshness {where}",
             detail={"forecast_id": quarter.forecast_id, "quarter_id": quarter.quarter_id, "job_id": None},

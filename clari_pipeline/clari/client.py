@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -14,7 +14,7 @@ from typing import Any, Literal, Self, TypeVar
 import httpx
 from pydantic import SecretStr, ValidationError
 
-from clari_pipeline.clari import errors
+from clari_pipeline.clari import connecting, errors
 from clari_pipeline.clari.bodies import ENCODINGS, LARGEST_ERROR, Body, ResultSink
 from clari_pipeline.clari.keys import KeyAuth, KeySource
 from clari_pipeline.clari.models import ExportRequest, Job, JobState, Limits, path_segment
@@ -343,7 +343,7 @@ class ClariClient:
                 raise kind(call, error.status, ErrorDetails(error.code, error.clari_message, error.error_id)) from error
             raise errors.AnswerLost(str(error)) from error
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise errors.ClariUnreachable(f"{call}: no connection to {self._base_url}") from error
+            raise errors.ClariUnreachable(f"{call}: no connection to {self._base_url} ({cause_of(error)})") from error
         except errors.ServerFault as error:
             raise errors.AnswerLost(str(error)) from error
         except (httpx.HTTPError, errors.UnexpectedAnswer) as error:
@@ -396,14 +396,19 @@ class ClariClient:
     ) -> _Result:
         """Call `once` with retries; after the last, httpx's errors are translated to `ClariUnreachable`.
 
-        A call that is given up opens the circuit breaker, unless Clari answers one of two probe calls.
+        Any call is repeated once after a 401 (`errors.may_be_stray`). One that is given up opens the circuit breaker,
+        unless Clari answers one of two probe calls.
         """
         deadline, causes = deadline or RetryDeadline(self._retry), deque[Exception](maxlen=1)
+        refusals: list[Exception] = []
 
         def wait(error: Exception) -> bool | float:
             is_late = deadline.is_over() and not isinstance(error, errors.RateLimited)
-            if is_late or self._circuit.is_open or not is_retried(error):
+            is_stray = errors.may_be_stray(error) and not refusals
+            if is_late or self._circuit.is_open or not (is_stray or is_retried(error)):
                 return False
+            if is_stray:
+                refusals.append(error)
             causes.append(error)
             asked = error.retry_after_s if isinstance(error, errors.RateLimited | errors.ServerFault) else None
             if not asked:
@@ -424,7 +429,7 @@ class ClariClient:
                         self._on_retry(call, cause_of(causes.pop()))
                     with attempt, self._key.hiding():
                         return await once()
-            except errors.AnswerLost:
+            except (errors.AnswerLost, errors.ClariDown):
                 raise
             except httpx.HTTPError as error:
                 silence = f"{call}: {self._base_url} does not answer ({cause_of(error)})"
@@ -459,9 +464,17 @@ class ClariClient:
         self, call: str, method: str, path: str, body: dict[str, Any] | None = None
     ) -> AsyncIterator[httpx.Response]:
         address = f"{self._base_url}{path}" if path.startswith("/") else self.resolve_link(call, path)
-        async with self._http.stream(method, address, json=body) as response:
+        async with AsyncExitStack() as opened:
+            try:
+                response = await opened.enter_async_context(self._http.stream(method, address, json=body))
+            except httpx.RequestError as error:
+                if (unconnected := connecting.named(error, address)) is not None:
+                    raise unconnected from error
+                raise
             if date := response.headers.get("date"):
                 self._newest_date.append(date)
+            if (refused := connecting.refused_by_proxy(response.status_code, address)) is not None:
+                raise refused
             if response.status_code >= 300:
                 error_body = self._key.masked(await Body(call, response).start(LARGEST_ERROR))
                 raise errors.refusal(call, response.status_code, response.headers, error_body)

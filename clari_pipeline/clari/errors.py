@@ -4,6 +4,9 @@ ClariError
 ├── ClariUnreachable        no response: refused, reset, timed out
 │   ├── AnswerLost          the same for the export call, which may have queued a job
 │   └── ClariDown           no call is answered: the circuit breaker opens
+│       ├── CertificateUntrusted
+│       ├── HostUnknown         its name does not resolve
+│       └── ProxyFailed         a proxy refuses the connection, or cannot be reached
 ├── UnexpectedAnswer        a response of another shape than Clari documents
 │   └── LinkAstray              a nextLink to another host, or back to where it came from
 ├── ClariRefused            an error response
@@ -67,6 +70,26 @@ class AnswerLost(ClariUnreachable):
 
 class ClariDown(ClariUnreachable):
     """A call failed after all retries, and two probe calls were not answered either: opens the circuit breaker."""
+
+
+class _NoConnection(ClariDown):
+    """No connection came about, for a cause that is known. `is_lasting`: a retry would not help."""
+
+    def __init__(self, message: str, *, is_lasting: bool = False) -> None:
+        super().__init__(message)
+        self.is_lasting = is_lasting
+
+
+class CertificateUntrusted(_NoConnection):
+    """No certificate authority that this machine trusts has signed the certificate of Clari's address."""
+
+
+class HostUnknown(_NoConnection):
+    """The host's name does not resolve."""
+
+
+class ProxyFailed(_NoConnection):
+    """The proxy that the environment names refuses the connection, or cannot be reached."""
 
 
 class UnexpectedAnswer(ClariError):
@@ -249,6 +272,19 @@ class NoSlot(ExportFailed):
 
 class QuotaExhausted(ExportFailed):
     """The organisation's quota of exports in a rolling 30 days is used up."""
+
+
+def may_be_stray(error: Exception) -> bool:
+    """Whether it is a 401, which may be an error of Clari's gateway, though the key is good.
+
+    A request that was answered 401 was not accepted: the export call may be repeated after it, too.
+    """
+    return isinstance(error, AuthFailed) and error.status == 401 and not isinstance(error, NotOptedIn)
+
+
+def is_lasting(error: Exception) -> bool:
+    """Whether no connection came about for a cause that lasts, such as a certificate."""
+    return isinstance(error, _NoConnection) and error.is_lasting
 
 
 def no_current_call(error: ClariRefused) -> NoCurrentCall | None:

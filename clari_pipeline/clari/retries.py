@@ -56,24 +56,39 @@ class RetryDeadline:
 
 def is_passing(error: Exception) -> bool:
     """Whether an error is transient: the same call may succeed when it is retried."""
-    return isinstance(
+    return not errors.is_lasting(error) and isinstance(
         error,
-        errors.RateLimited | errors.ServerFault | errors.ErrorAsAnswer | errors.UnexpectedAnswer | httpx.RequestError,
+        errors.RateLimited
+        | errors.ServerFault
+        | errors.ErrorAsAnswer
+        | errors.UnexpectedAnswer
+        | errors.ClariDown
+        | httpx.RequestError,
     )
 
 
 def was_not_queued(error: Exception) -> bool:
     """Whether the export call certainly queued no job, so that it is safe to retry: 429, or no connection."""
     return isinstance(error, errors.RateLimited) or (
-        isinstance(error, errors.ClariUnreachable) and not isinstance(error, errors.AnswerLost)
+        isinstance(error, errors.ClariUnreachable)
+        and not isinstance(error, errors.AnswerLost)
+        and not errors.is_lasting(error)
     )
+
+
+def is_refused(error: BaseException) -> bool:
+    """Whether nothing listens at the address: the system has refused the connection."""
+    cause = error.__cause__ or error.__context__
+    return isinstance(error, ConnectionRefusedError) or (cause is not None and is_refused(cause))
 
 
 def cause_of(error: Exception) -> str:
     """The cause of a retry, in a few words."""
     match error:
-        case httpx.ConnectTimeout() | httpx.ConnectError():
-            return "no connection"
+        case httpx.ConnectTimeout():
+            return "no connection in time"
+        case httpx.ConnectError():
+            return "connection refused" if is_refused(error) else "no connection"
         case httpx.TimeoutException():
             return "timed out"
         case errors.ClariError():

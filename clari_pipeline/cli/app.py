@@ -435,9 +435,9 @@ def preflight(
 ) -> None:
     """Run the go-live checklist: what is ready, what is not.
 
-    A line each, PASS, WARN or FAIL, and what to do. Exits with 1 where one fails. Without --deep nothing counts
-    against Clari's quota. In the warehouse it notes whether this organisation has Clari's
-    call without a job, and changes nothing else.
+    A line each, PASS, WARN, FAIL or SKIP, and what to do. Exits with 1 where one fails. SKIP is what cannot be checked
+    before another line passes. Without --deep nothing counts against Clari's quota. In the warehouse it notes whether
+    this organisation has Clari's call without a job, and changes nothing else.
     """
     from clari_pipeline.cli import commands, operations  # noqa: PLC0415
 

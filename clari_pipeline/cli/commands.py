@@ -23,7 +23,7 @@ from clari_pipeline.core.runbook import AlertKind, ExitCode, Problem, RunbookSec
 from clari_pipeline.core.safe_text import PlainConsole, print_json
 from clari_pipeline.core.setting_errors import SettingsError, UsageError
 from clari_pipeline.landing import Arriving
-from clari_pipeline.sync.context import Context, StopSignal, clari_client
+from clari_pipeline.sync.context import Context, StartedBy, StopSignal, clari_client
 from clari_pipeline.sync.log_lines import CommandLog
 from clari_pipeline.sync.run import OpenSteps, SyncRequest, SyncResult
 from clari_pipeline.warehouse.errors import WrongEnvironment
@@ -100,7 +100,8 @@ def sync(
     if settings.brings_forecasts:
         forecasts = forecasts or settings.required_forecasts()
     open_channels(settings.alert_urls)  # raises for an invalid address before any request to Clari
-    context, run_id = Context.of(settings, hooks=hooks), uuid.uuid4().hex
+    started_by: StartedBy = "person" if sys.stdin is not None and sys.stdin.isatty() else "schedule"
+    context, run_id = Context.of(settings, hooks=hooks, started_by=started_by), uuid.uuid4().hex
     log = CommandLog(settings)
     try:
         request = SyncRequest(

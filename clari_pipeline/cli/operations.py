@@ -248,8 +248,9 @@ def preflight(settings: Settings | None = None, *, is_sent: bool, is_deep: bool,
     else:
         for one in results:
             print_line(f"{one.status}  {one.name}: {one.detail}")
-            if one.remedy:
+            if one.remedy and one.status != "SKIP":  # the line names the check that says what to do
                 print_line(f"      {one.remedy}")
+        print_line(checklist.summary(results))
     return ExitCode.DONE if checklist.is_well(results) else ExitCode.NOT_DONE
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Self
 
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.spinner import Spinner
 
 from clari_pipeline.clari import (
@@ -25,7 +25,18 @@ from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.core.safe_text import printable
 from clari_pipeline.sync.context import Context
-from clari_pipeline.sync.events import Deferred, Event, Failed, Hooks, Landed, Merged, QuotaRead, Refused, Requeued
+from clari_pipeline.sync.events import (
+    Deferred,
+    Event,
+    Failed,
+    Hooks,
+    Landed,
+    Merged,
+    QuotaRead,
+    Refused,
+    Requeued,
+    Shared,
+)
 from clari_pipeline.sync.exporting import ExportRunner
 from clari_pipeline.sync.log_lines import Level, logged
 from clari_pipeline.sync.narration import Narrator
@@ -97,9 +108,11 @@ class SyncProgress:
         """Set the totals of the bars from the plan, and the number of other products to fetch."""
         if found := len(plan.finished) + sum(export.left_behind is not None for export in plan.exports):
             self._print(f"Resuming an interrupted run: {found} exports")
+        if plan.beside:
+            self._print(f"Waiting for {len(plan.beside)} exports that another sync is making")
         if plan.recovered:
             self._print(f"{len(plan.recovered)} exports of earlier runs are fetched from Clari beside the new ones")
-        total = len(plan.exports) + len(plan.recovered) + products
+        total = len(plan.exports) + len(plan.recovered) + len(plan.beside) + products
         self._bars.update(self._landed, total=total, visible=True)
         self._bars.update(self._merged, total=total + len(plan.finished), visible=True)
 
@@ -115,18 +128,23 @@ class SyncProgress:
         self._bytes += event.size if isinstance(event, Landed) else 0
         self._rows += event.rows_staged if isinstance(event, Merged) else 0
         by_state = ", ".join(f"{count} {state}" for state, count in Counter(self._states.values()).items())
-        self._bars.update(
-            self._landed,
-            detail=printable(f"{by_state}; {self._bytes / _MEGABYTE:.1f} MB"),  # the bars bypass `render_str`
-            advance=isinstance(event, Landed),
-        )
-        self._bars.update(
-            self._merged, detail=f"{self._rows:,} rows", advance=isinstance(event, Merged | Refused | Failed)
-        )
+        is_merged_beside = isinstance(event, Shared) and event.state != "LANDED"
+        megabytes = f"{self._bytes / _MEGABYTE:.1f} MB"
+        # The bars bypass `render_str`.
+        self._count(self._landed, printable(f"{by_state}; {megabytes}"), is_one=isinstance(event, Landed | Shared))
+        is_one = is_merged_beside or isinstance(event, Merged | Refused | Failed)
+        self._count(self._merged, f"{self._rows:,} rows", is_one=is_one)
         if line and not isinstance(event, Retried) and (self._bars.disable or self._narrator.is_warning(event)):
             # What has failed is said once, at the end, with all that it concerns.
             said = _state_after(event) if isinstance(event, Refused | Failed) else line
             self._print(f"{' '.join(which)}: {said}", "warning" if self._narrator.is_warning(event) else "info")
+
+    def _count(self, bar: TaskID, detail: str, *, is_one: bool) -> None:
+        """Update a bar. Another run's documents are merged here, too, beyond the plan: then its total grows."""
+        self._bars.update(bar, detail=detail, advance=is_one)
+        task = next(task for task in self._bars.tasks if task.id == bar)
+        if task.total is not None and task.completed > task.total:
+            self._bars.update(bar, total=task.completed)
 
     def _print(self, line: str, level: Level = "info") -> None:
         self._console.print(logged(line, level, sys.stderr), highlight=False, soft_wrap=True)
@@ -139,7 +157,7 @@ def _state_after(event: ExportEvent) -> str | None:
             return "waiting for a slot"
         case Completed(job=job):
             return job.status
-        case Failed(state=state):
+        case Failed(state=state) | Shared(state=state):
             return state
         case _:
             return _WORDS.get(type(event))

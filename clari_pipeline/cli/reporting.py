@@ -77,7 +77,8 @@ def warnings(result: SyncResult) -> list[Problem]:
 def report_json(result: SyncResult, *, alerts_sent: int, files: Sequence[InboxFile] | None = None) -> str:
     """The document of `sync --json` and `replay --json`; `swings` counts a call once, whatever its baselines.
 
-    `files` are the entries of an inbox, where one was read.
+    `files` are the entries of an inbox, where one was read; `shared` lists exports that another sync made at the same
+    time, where there are any.
     """
     of_call = ("forecast_id", "time_period_id", "user_id", "field_id")
     document = {
@@ -124,6 +125,10 @@ def report_json(result: SyncResult, *, alerts_sent: int, files: Sequence[InboxFi
             }
             for file in files
         ]
+    if result.shared:
+        of_other = ("forecast_id", "time_period_id", "job_id", "run_id")
+        exports = (outcome.export for outcome in result.outcomes if outcome.export.request_id in result.shared)
+        document["shared"] = [{name: getattr(export, name) for name in of_other} for export in exports]
     if result.products:
         document["products"] = [row for one in result.products for row in one.documents]
     return json_text(document, indent=1, default=str)
@@ -168,6 +173,9 @@ def _show_forecasts(console: Console, result: SyncResult, files: Sequence[InboxF
         _show_exports(console, "What was merged", merged, _COUNTS, names, with_source=is_mixed)
     if left := [export for export in exports if not export.is_loaded]:
         _show_exports(console, "What was not merged", left, {}, names, with_source=is_mixed)
+    if shared := {export.time_period_id for export in exports if export.request_id in result.shared}:
+        quarters = "1 quarter" if len(shared) == 1 else f"{len(shared)} quarters"
+        console.print(f"{quarters}: exported by the sync that ran beside this one", highlight=False, soft_wrap=True)
     is_shown = _show_verdicts(console, result.outcomes)
     if not is_shown and not left:
         console.print("No problems found.")

@@ -106,7 +106,7 @@ class Settings(BaseSettings):
     gx_dir: Path | None = None
     sync_cron: Annotated[str, AfterValidator(refuse_no_cron)] = "30 8 * * *"
     timezone: str = "UTC"
-    max_age_hours: float = Field(26, gt=0)
+    max_age_hours: float | None = Field(None, gt=0)
     weekly_files_max_rows: int = Field(250_000, ge=0)
     data_docs_runs: int = Field(10, ge=1, le=1000)
     log_format: Literal["text", "json"] = "text"

@@ -19,7 +19,7 @@ from clari_pipeline.store.facts import rows_of_quarter
 from clari_pipeline.store.mart_registry import MARTS, Mart
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.loading import Loader, has_landed
-from clari_pipeline.sync.outcomes import Outcome, outcomes_of, requests_of_run, swings_of
+from clari_pipeline.sync.outcomes import Outcome, outcomes_of, swings_of
 from clari_pipeline.sync.publishing import publish
 from clari_pipeline.sync.refreshing import Marts, movement_verdicts
 from clari_pipeline.warehouse.catalogue import is_view
@@ -112,7 +112,7 @@ def quarter_assets(*, engine: str) -> list[dg.AssetsDefinition]:
         with as_step_failure(context.partition_key), sync.warehouse.session() as session:  # the file is opened once
             context.log.info(f"Merging the landed documents of {context.partition_key}")
             merged = Loader(sync).merge_landed(context.partition_key)
-            of_run = requests_of_run(sync.warehouse, context.resources.exports.run_id, context.partition_key)
+            of_run = context.resources.exports.requests(context.partition_key)
             outcomes = outcomes_of(sync.warehouse, dict.fromkeys([*of_run, *merged]))
             counts = {name: session.count(name) for name in TABLES}
             of_quarter = rows_of_quarter(session, context.partition_key)

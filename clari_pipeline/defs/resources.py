@@ -11,10 +11,12 @@ from clari_pipeline.clari import ExportEvent
 from clari_pipeline.config.settings import read_settings
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.defs.origins import close_killed
-from clari_pipeline.sync.context import Context
-from clari_pipeline.sync.exporting import exporting
+from clari_pipeline.sync.context import Context, StartedBy
+from clari_pipeline.sync.exporting import ExportRunner, exporting
+from clari_pipeline.sync.outcomes import requests_of_run
 from clari_pipeline.sync.own_rules import check_own_rules
 
+_BY_ITSELF = {"dagster/schedule_name", "dagster/sensor_name"}
 IS_CURRENT = "clari/current"
 """The tag of a run that brings the newest week alone, without export jobs; its value is ignored."""
 
@@ -26,6 +28,10 @@ class Exports(Protocol):
 
     def wait_for_quarter(self, quarter_id: str, observe: Callable[[ExportEvent], None]) -> list[str]:
         """Wait until the quarter's exports have landed or failed; their request ids. `observe` is given each event."""
+        ...
+
+    def requests(self, quarter_id: str) -> list[str]:
+        """Request ids of what the run brings of a quarter, those that it shares with another run included."""
         ...
 
 
@@ -49,6 +55,7 @@ class ExportsOfThisRun:
         self._instance = instance
         self._is_current = is_current
         self._stack = stack
+        self._runner: ExportRunner | None = None
         self.run_id = run_id
 
     def wait_for_quarter(self, quarter_id: str, observe: Callable[[ExportEvent], None]) -> list[str]:
@@ -60,7 +67,7 @@ class ExportsOfThisRun:
         check_own_rules(self._sync.settings, self._sync.rules.rules)
         forecasts = self._sync.settings.required_forecasts()
         quarters = [Quarter.parse(quarter_id)]
-        runner = self._stack.enter_context(
+        self._runner = runner = self._stack.enter_context(
             exporting(
                 self._sync,
                 self.run_id,
@@ -75,11 +82,20 @@ class ExportsOfThisRun:
             close_killed(self._instance, runner.plan.killed)
         return runner.wait_for_quarter(quarter_id, observe)
 
+    def requests(self, quarter_id: str) -> list[str]:
+        """Request ids of what this run has exported of the quarter, in an earlier attempt if not in this process."""
+        if self._runner is not None:
+            return self._runner.requests(quarter_id)
+        return requests_of_run(self._sync.warehouse, self.run_id, quarter_id)
+
 
 @dg.resource(description="Warehouse, landing folder and rules, from the CLARI_ settings.")
-def context_resource(_context: dg.InitResourceContext) -> Context:
-    """The context that the settings describe."""
-    return Context.of(read_settings())
+def context_resource(context: dg.InitResourceContext) -> Context:
+    """The context that the settings describe, of a run that a schedule, a sensor or a person started."""
+    started_by: StartedBy | None = None
+    if context.run is not None:
+        started_by = "schedule" if _BY_ITSELF.intersection(context.run.tags) else "person"
+    return Context.of(read_settings(), started_by=started_by)
 
 
 @dg.resource(required_resource_keys={"sync_context"}, description="A quarter's exports, asked of Clari in this run.")

@@ -27,7 +27,7 @@ from clari_pipeline.defs.products import JOB, definitions_of
 from clari_pipeline.defs.resources import Exports
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.exporting import ExportRunner
-from clari_pipeline.sync.outcomes import outcomes_of, requests_of_run
+from clari_pipeline.sync.outcomes import outcomes_of
 from clari_pipeline.sync.products.results import ProductResult, result_of
 from clari_pipeline.sync.publishing import Published
 from clari_pipeline.sync.run import MakeSteps, MartsResult, QuarterResult
@@ -97,6 +97,10 @@ class _HoldingOpen:
         self.stack.enter_context(self._warehouse.kept_open())
         return request_ids
 
+    def requests(self, quarter_id: str) -> list[str]:
+        """Request ids of what the run brings of a quarter."""
+        return self._exports.requests(quarter_id)
+
 
 class JobSteps:
     """Runs the jobs of one sync in this process, one after the other.
@@ -138,8 +142,7 @@ class JobSteps:
         """Run `sync_quarter` for one quarter. Returns the outcomes of its exports, by the ledger."""
         with self._exports.stack:
             result = self._run("sync_quarter", partition_key=str(quarter), tags={"clari/quarter": str(quarter)})
-            warehouse = self._context.warehouse
-            outcomes = outcomes_of(warehouse, requests_of_run(warehouse, self._run_id, str(quarter)))
+            outcomes = outcomes_of(self._context.warehouse, self._exports.requests(str(quarter)))
         return QuarterResult(outcomes, _problem_of(result, AlertKind.RUN_FAILED))
 
     def refresh_marts(self) -> MartsResult:

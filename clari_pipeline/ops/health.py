@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
 
 import uvicorn
@@ -27,6 +27,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from clari_pipeline.config.schedule import allowed_hours, stale_before
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.runbook import ExitCode, section_of, with_anchor
 from clari_pipeline.core.safe_text import json_text, printable
@@ -70,9 +71,13 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The health at a moment: a snapshot, None where there is none. `error` is one line, without a secret."""
+    """The health at a moment: a snapshot, None where there is none. `error` is one line, without a secret.
+
+    Figures from before `stale_before` are stale; `max_age_hours` says the same in hours.
+    """
 
     now: datetime
+    stale_before: datetime
     max_age_hours: float
     snapshot: Snapshot | None
     brings_forecasts: bool = True
@@ -99,19 +104,15 @@ class Health:
             newest = max((one.exported_at for one in products if one.exported_at), default=None)
         if newest is None:
             return "never"
-        is_fresh = self.now - newest <= self._max_age and not self.behind
-        return "ok" if is_fresh and all(one.is_well(self.now, self._max_age) for one in products) else "stale"
+        is_fresh = newest >= self.stale_before and not self.behind
+        return "ok" if is_fresh and all(one.is_well(self.stale_before) for one in products) else "stale"
 
     @property
     def behind(self) -> list[str]:
         """Ids of forecasts whose figures of the current quarter are too old."""
         if self.current is None or not self.brings_forecasts or self.snapshot is None:
             return []
-        return self.current.behind(self.snapshot.exports, self.now - self._max_age)
-
-    @property
-    def _max_age(self) -> timedelta:
-        return timedelta(hours=self.max_age_hours)
+        return self.current.behind(self.snapshot.exports, self.stale_before)
 
     def age_seconds(self, moment: datetime) -> float:
         """Seconds from a moment to now."""
@@ -146,16 +147,16 @@ class Health:
                 }
                 for export in (snapshot.exports if snapshot else ())
             ],
-            "products": [one.as_document(self.now, self._max_age) for one in (snapshot.products if snapshot else ())],
+            "products": [
+                one.as_document(self.now, self.stale_before) for one in (snapshot.products if snapshot else ())
+            ],
             "jobs_in_flight": snapshot.jobs_in_flight if snapshot else None,
             "alerts_unsent": snapshot.alerts_unsent if snapshot else None,
         }
 
     def as_metrics(self) -> Iterator[Metric]:
         """Yield the metrics of `/metrics`; an unknown value has no sample."""
-        yield _gauge(
-            "clari_up", "1 if the current quarter's figures are younger than CLARI_MAX_AGE_HOURS.", self.status == "ok"
-        )
+        yield _gauge("clari_up", "1 if the current quarter's figures are not stale.", self.status == "ok")
         if (snapshot := self.snapshot) is None:
             return
         yield _gauge(
@@ -190,7 +191,7 @@ class Health:
             labels=(*_EXPORT, "state"),
         )
         yield _gauge("clari_jobs_in_flight", "Exports begun, not merged and not given up.", snapshot.jobs_in_flight)
-        yield from metrics_of(snapshot.products, self.now, self._max_age)
+        yield from metrics_of(snapshot.products, self.now, self.stale_before)
         yield _gauge("clari_alerts_unsent", "Alerts that no channel has taken yet.", snapshot.alerts_unsent)
 
     def _age_hours(self, export: ExportHealth | None) -> float | None:
@@ -231,7 +232,8 @@ class HealthReader(Collector):
             snapshot, now = None if failure else self._last, datetime.now(UTC)
             calendar = self._calendar
         current = CurrentQuarter.at(now, settings, calendar)
-        return Health(now, settings.max_age_hours, snapshot, settings.brings_forecasts, current, failure, error)
+        limits = stale_before(settings, now), allowed_hours(settings, now)
+        return Health(now, *limits, snapshot, settings.brings_forecasts, current, failure, error)
 
     def describe(self) -> Sequence[Metric]:
         """No metrics, so that registering the collector does not open the warehouse."""

@@ -36,10 +36,12 @@ class Ledger(Generic[_Row]):
     prefix: str
     kind: type[_Row]
 
-    def submitting(self, session: Session, *, submitted_at: datetime, **columns: Any) -> datetime:
+    def submitting(
+        self, session: Session, *, submitted_at: datetime, started_by: str | None = None, **columns: Any
+    ) -> datetime:
         """Persist an export before Clari is asked. Returns its `submitted_at`, not before the last one's."""
         at = in_order(submitted_at, self._row(session, "last_submitted", **columns)["submitted_at"])
-        self._run(session, "submitting", **_NO_WINDOW | columns, submitted_at=at)
+        self._run(session, "submitting", **_NO_WINDOW | columns, submitted_at=at, started_by=started_by)
         return at
 
     def submitted(

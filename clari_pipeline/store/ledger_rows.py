@@ -37,6 +37,7 @@ class LedgerRow:
     rows_truncated: bool | None = None
     error: str | None = None
     error_kind: str | None = None
+    started_by: str | None = None
 
     @property
     def reason(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
 from clari_pipeline.clari import ClariClient, Retry
 from clari_pipeline.config.rules import read_rules
@@ -24,6 +24,9 @@ from clari_pipeline.sync.planning import Runs
 from clari_pipeline.sync.publishing import Places
 from clari_pipeline.warehouse import environment
 from clari_pipeline.warehouse.session import Warehouse
+
+StartedBy: TypeAlias = Literal["schedule", "person"]
+"""Who started a sync: a schedule, or a command without a terminal, as cron runs it; or a person."""
 
 
 class Stoppable(Protocol):
@@ -67,7 +70,8 @@ class StopSignal:
 class Context:
     """One set of settings and what they open: warehouse, landing folder, run locks, files for readers, rules.
 
-    `now` is this machine's clock, UTC. `hooks` observe what happens to each export. Nothing is opened before its use.
+    `now` is this machine's clock, UTC. `hooks` observe what happens to each export. `started_by` is kept with each
+    export. Nothing is opened before its use.
     """
 
     settings: Settings
@@ -79,6 +83,7 @@ class Context:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     hooks: Hooks = field(default_factory=Hooks)
     stop: StopSignal = field(default_factory=StopSignal)
+    started_by: StartedBy | None = None
 
     @classmethod
     def of(
@@ -87,6 +92,7 @@ class Context:
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         hooks: Hooks | None = None,
+        started_by: StartedBy | None = None,
     ) -> Context:
         """Build it from the settings. Raises `DriverMissing` where the warehouse's driver is not installed."""
         hooks = hooks or Hooks()
@@ -110,6 +116,7 @@ class Context:
             ),
             now=now,
             hooks=hooks,
+            started_by=started_by,
         )
 
     @property

@@ -56,6 +56,13 @@ class Requeued(ExportEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shared(ExportEvent):
+    """Another run exported the same at the same time: its export, of this `state` in the ledger, is used here, too."""
+
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Merged(ExportEvent):
     """The document's rows are merged and committed."""
 

@@ -50,8 +50,9 @@ from clari_pipeline.core.setting_errors import UsageError
 from clari_pipeline.landing import IS_WHOLE, Landing
 from clari_pipeline.store.ledger import has_current_call
 from clari_pipeline.sync.context import Context, clari_client
-from clari_pipeline.sync.events import Deferred, Failed, Landed, QuotaRead, Requeued
-from clari_pipeline.sync.planning import Plan, beyond_quota, plan, request_of, resume
+from clari_pipeline.sync.events import Deferred, Failed, Landed, QuotaRead, Requeued, Shared
+from clari_pipeline.sync.outcomes import requests_of_run
+from clari_pipeline.sync.planning import Claims, Plan, beyond_quota, continue_beside, plan, request_of, resume
 from clari_pipeline.sync.recording import Recorder
 from clari_pipeline.warehouse import environment
 
@@ -69,6 +70,8 @@ class ExportRunner:
 
     What a job does not bring is brought without one, as an export of its own, where the organisation has that call: the
     types that Clari refuses to export, and the current quarter once the quota is used up.
+
+    `shared` maps request ids to quarters: exports of other runs that stand for the same ones of this run.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class ExportRunner:
         run_id: str,
         plan: Plan,
         record: Recorder,
+        claims: Claims | None = None,
         current: Quarter | None = None,
         landing: Landing | None = None,
         clock: Clock | None = None,
@@ -86,7 +90,10 @@ class ExportRunner:
         settings = context.settings
         self._settings = settings
         self._landing = landing or context.landing
+        self._warehouse, self._runs = context.warehouse, context.runs
         self._locks = context.runs.folder / "asking"
+        self._claims = claims or Claims(self._locks)
+        self.shared: dict[str, str] = {}
         self.run_id = run_id
         self.plan = plan
         self._hooks = context.hooks
@@ -108,7 +115,7 @@ class ExportRunner:
             retried=self._emit,
             clock=self._clock,
         )
-        quarters = {**_quarters([*plan.exports, *plan.recovered]), **plan.finished}
+        quarters = {**_quarters([*plan.exports, *plan.recovered, *plan.beside]), **plan.finished}
         self._results: dict[str, Future[list[str]]] = {request_id: Future() for request_id in quarters}
         self._pending = Counter(quarters.values())
         self._drained = set[str]()
@@ -167,9 +174,21 @@ class ExportRunner:
                 if quarter == quarter_id
                 for request_id in self._results[known].result()
             ]
-            for quarters in (_quarters(self.plan.recovered), _quarters(self.plan.exports), self.plan.finished)
+            for quarters in (
+                _quarters(self.plan.recovered),
+                _quarters([*self.plan.exports, *self.plan.beside]),
+                self.plan.finished,
+            )
         )
         return (finished + present) or history
+
+    def requests(self, quarter_id: str | None = None) -> list[str]:
+        """Request ids of what this run brings, of one quarter if it is named: its own newest attempts, and the shared.
+
+        Some may be under way.
+        """
+        shared = [request_id for request_id, quarter in self.shared.items() if quarter_id in {None, quarter}]
+        return [*requests_of_run(self._warehouse, self.run_id, quarter_id), *shared]
 
     def _run(self) -> None:
         with suppress(asyncio.CancelledError):
@@ -192,9 +211,13 @@ class ExportRunner:
                         self._finish(
                             export.request_id,
                             export.quarter_id,
-                            partial(self._export_one, export, limits if export.request_id in beyond else None),
+                            partial(self._export_claimed, export, limits if export.request_id in beyond else None),
                         )
                         for export in (*self.plan.recovered, *self.plan.exports)
+                    ),
+                    *(
+                        self._finish(export.request_id, export.quarter_id, partial(self._export_beside, export))
+                        for export in self.plan.beside
                     ),
                     *(
                         self._finish(request_id, quarter_id, partial(self._complement, request_id))
@@ -233,6 +256,33 @@ class ExportRunner:
             self._pending[quarter_id] -= 1
             if not self._pending[quarter_id]:
                 self._events[quarter_id].put(None)
+
+    async def _export_claimed(self, export: Export, exhausted: Limits | None) -> list[str]:
+        """Make an export whose request is locked for this run; no other run waits for it any longer afterwards."""
+        try:
+            return await self._export_one(export, exhausted)
+        finally:
+            self._claims.done(export.request)
+
+    async def _export_beside(self, export: Export) -> list[str]:
+        """Wait for the other run that makes the same export, and use its document; without one, make the export."""
+        async with self._claims.waiting(export.request):
+            found = await asyncio.to_thread(
+                continue_beside,
+                self._warehouse,
+                self._runs,
+                export,
+                run_id=self.run_id,
+                plan=self.plan,
+                now=self._clock.now(),
+            )
+            if isinstance(found, Export):
+                return await self._export_one(found, None)
+            if found.run_id == self.run_id:  # it was a killed run's
+                return await self._complement(found.request_id)
+            self.shared[found.request_id] = found.time_period_id
+            await self._emit_for(replace(export, request_id=found.request_id), Shared, state=found.state)
+            return [found.request_id]
 
     async def _export_one(self, export: Export, exhausted: Limits | None) -> list[str]:
         """Export and land, or read without a job; returns request ids: its own, and that of its complement, if any."""
@@ -405,13 +455,15 @@ def exporting(
 ) -> Iterator[ExportRunner]:
     """Plan and run the exports of these quarters, resuming those that orphaned runs left of them.
 
-    With `everywhere`, exports that such runs left of other quarters are resumed, too. While the context is open, the
-    run holds its lock. With `is_current` the newest weeks are read without jobs, and nothing is resumed. `current` is
-    the quarter whose newest week is read without a job once the quota is used up. Raises `SettingsError` where there is
-    no key, `CurrentCallMissing` where the call without a job is known not to be there.
+    With `everywhere`, exports that such runs left of other quarters are resumed, too. What another living run makes at
+    the same time is not made a second time. While the context is open, the run holds its lock. With `is_current` the
+    newest weeks are read without jobs, and nothing is resumed. `current` is the quarter whose newest week is read
+    without a job once the quota is used up. Raises `SettingsError` where there is no key, `CurrentCallMissing` where
+    the call without a job is known not to be there.
     """
     context.settings.required_key()
     fresh = plan(context.settings, quarters, forecasts, is_current=is_current)
+    claims = Claims(context.runs.folder / "requests")
     with ExitStack() as stack:
         with context.warehouse.session() as session, session.lock("planning"):  # no other run resumes meanwhile
             environment.claim(session, context.settings.env)
@@ -421,12 +473,19 @@ def exporting(
                     "leave --current out, or have Clari enable it, then run clari-pipeline preflight, which asks again"
                 )
             stack.enter_context(context.runs.alive(run_id))
+            stack.callback(claims.release)
             work = resume(
-                context.warehouse, context.runs, fresh, run_id=run_id, now=context.now(), everywhere=everywhere
+                context.warehouse,
+                context.runs,
+                fresh,
+                claims=claims,
+                run_id=run_id,
+                now=context.now(),
+                everywhere=everywhere,
             )
-        record = Recorder(context.warehouse, run_id)
+        record = Recorder(context.warehouse, run_id, started_by=context.started_by)
         runner = ExportRunner(
-            context, run_id=run_id, plan=work, record=record, current=current, clock=clock, retry=retry
+            context, run_id=run_id, plan=work, record=record, claims=claims, current=current, clock=clock, retry=retry
         )
         stack.enter_context(context.stop.stops(runner))
         yield stack.enter_context(runner)

@@ -11,7 +11,7 @@ from clari_pipeline.clari import (
     TypesRefused,
     Waited,
 )
-from clari_pipeline.sync.events import Deferred, Event, Failed, Landed, Merged, QuotaRead, Refused, Requeued
+from clari_pipeline.sync.events import Deferred, Event, Failed, Landed, Merged, QuotaRead, Refused, Requeued, Shared
 
 
 class Narrator:
@@ -68,6 +68,8 @@ def _line(event: Event) -> str | None:  # noqa: PLR0911, PLR0912 - a line a kind
             return f"{state}: {error}"
         case Deferred(error=error):
             return f"put off: {error}"
+        case Shared():
+            return "exported by the sync that ran beside this one"
         case Landed(size=size, landing_path=path):
             return f"landed in {path}, {size:,} bytes"
         case Merged(rows_staged=rows):

@@ -27,6 +27,7 @@ from clari_pipeline.store import alert_rows
 from clari_pipeline.store import ledger as ledgers
 from clari_pipeline.store.ledger import EXPORTS, FETCHES, Ledger, quota_read, types_asked
 from clari_pipeline.store.ledger_rows import ExportRow, FetchRow, LedgerRow
+from clari_pipeline.sync.context import StartedBy
 from clari_pipeline.sync.events import Deferred, Event, Failed, Landed, QuotaRead
 from clari_pipeline.sync.products.windows import midnight
 from clari_pipeline.warehouse.session import Session, Warehouse
@@ -37,8 +38,11 @@ _PERSISTED = (Submitting, Submitted, Adopted, Answered, TypesRefused, Completed,
 class Recorder:
     """Writes the events of one run's exports, of forecasts or of one product, to their ledger, and reads it."""
 
-    def __init__(self, warehouse: Warehouse, run_id: str, product: str | None = None) -> None:
+    def __init__(
+        self, warehouse: Warehouse, run_id: str, product: str | None = None, *, started_by: StartedBy | None = None
+    ) -> None:
         self._warehouse = warehouse
+        self._started_by = started_by
         self._run_id = run_id
         self._product = product
         self._ledger: Ledger[ExportRow] | Ledger[FetchRow] = EXPORTS if product is None else FETCHES
@@ -169,6 +173,7 @@ class Recorder:
                 **request_columns(event.request),
                 attempt=event.attempt,
                 submitted_at=event.at,
+                started_by=self._started_by,
             )
 
 

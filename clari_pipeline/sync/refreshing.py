@@ -1,8 +1,7 @@
 """Refresh the marts from the merged tables, then judge coverage over all quarters."""
 
-from datetime import timedelta
-
 from clari_pipeline.checks.export_gate import Verdict, judge
+from clari_pipeline.config.schedule import stale_before
 from clari_pipeline.core.runbook import Problem, RunbookSection
 from clari_pipeline.store import history_marts, marts, refreshing
 from clari_pipeline.store.ledger import keep_verdicts, verdicts_of
@@ -53,7 +52,7 @@ class Marts:
         """Judge whether the quarters to be synced are loaded and fresh; returns pairs of forecast id and verdict."""
         context = self._context
         wanted = [str(quarter) for quarter in context.current_quarters()]
-        not_before = context.now() - timedelta(hours=context.settings.max_age_hours)
+        not_before = stale_before(context.settings, context.now())
         with context.warehouse.transaction("marts") as session:
             newest = marts.newest_loaded(session)
             latest: dict[str, marts.NewestExport] = {}

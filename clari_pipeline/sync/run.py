@@ -18,7 +18,7 @@ from clari_pipeline.store.marts import Swing
 from clari_pipeline.store.quality_results import QualityResult
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.exporting import ExportRunner, exporting
-from clari_pipeline.sync.outcomes import Outcome, outcomes_of, requests_of_run, swings_of
+from clari_pipeline.sync.outcomes import Outcome, outcomes_of, swings_of
 from clari_pipeline.sync.planning import Plan, by_urgency
 from clari_pipeline.sync.products.results import ProductResult
 from clari_pipeline.sync.publishing import Published, publish
@@ -92,7 +92,7 @@ class SyncResult:
 
     `failures` are of the run itself; those of an export are in its `Outcome`. `warnings` stopped nothing.
     `expectations` is what was judged of the user's own rules. `killed` are the ids of earlier runs that were found
-    orphaned. Times are UTC.
+    orphaned. `shared` are request ids of exports that another sync made at the same time. Times are UTC.
     """
 
     run_id: str
@@ -106,6 +106,7 @@ class SyncResult:
     warnings: Sequence[Problem] = ()
     expectations: Sequence[QualityResult] = ()
     killed: frozenset[str] = frozenset()
+    shared: frozenset[str] = frozenset()
 
 
 def run_sync(
@@ -155,7 +156,7 @@ def run_sync(
                 if marts.problem is not None:
                     message = f"marts: {marts.problem.message}"
                     failures.append(replace(marts.problem, message=message, subject="marts"))
-            outcomes = outcomes_of(context.warehouse, requests_of_run(context.warehouse, request.run_id))
+            outcomes = outcomes_of(context.warehouse, runner.requests())
         for name in request.products:  # outside of `kept_open`: these wait for Clari
             context.stop.check()
             products.append(result := steps.sync_product(name))
@@ -178,4 +179,5 @@ def run_sync(
         warnings=warnings,
         expectations=expectations,
         killed=runner.plan.killed,
+        shared=frozenset(runner.shared),
     )

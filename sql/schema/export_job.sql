@@ -1,4 +1,4 @@
--- version: 4, words: 4-6e3776c9
+-- version: 5, words: 5-4178a381
 create table if not exists clari.export_job (
     request_id varchar primary key,
     job_id varchar unique,
@@ -41,7 +41,8 @@ create table if not exists clari.export_job (
     told_at timestamptz,
     quota_fields varchar,
     contract varchar,
-    source varchar default 'EXPORT'
+    source varchar default 'EXPORT',
+    started_by varchar
 );
 
 alter table clari.export_job add column if not exists types_refused varchar;
@@ -53,6 +54,7 @@ alter table clari.export_job add column if not exists told_at timestamptz;
 alter table clari.export_job add column if not exists quota_fields varchar;
 alter table clari.export_job add column if not exists contract varchar;
 alter table clari.export_job add column if not exists source varchar default 'EXPORT';
+alter table clari.export_job add column if not exists started_by varchar;
 
 comment on table clari.export_job is 'One row an export that this pipeline meant to make, written before Clari is asked: a write-ahead ledger';
 comment on column clari.export_job.request_id is 'This pipeline''s own id of the export';
@@ -97,3 +99,4 @@ comment on column clari.export_job.told_at is 'When its swings, or its refusal, 
 comment on column clari.export_job.quota_fields is 'Fields that carry a quota in the document, by their ids, each between line breaks; null where none does, or quotas were not asked for';
 comment on column clari.export_job.contract is 'Fingerprint of the document''s keys and their kinds, which document_contract lists: two that differ may do so by their data alone; the check contract_is_stable tells';
 comment on column clari.export_job.source is 'EXPORT: an export job; CURRENT: Clari''s call without a job, the newest week alone, which counts against no quota';
+comment on column clari.export_job.started_by is 'Who started the sync: schedule (Dagster''s schedule, or a command without a terminal, as cron runs it) or person (a terminal, or Dagster''s page); null before this was kept';

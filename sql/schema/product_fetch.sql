@@ -1,4 +1,4 @@
--- version: 1, words: 1-5f84db46
+-- version: 2, words: 2-57bd3de0
 create table if not exists clari.product_fetch (
     request_id varchar primary key,
     job_id varchar unique,
@@ -32,10 +32,12 @@ create table if not exists clari.product_fetch (
     rows_unchanged bigint,
     error varchar,
     error_kind varchar,
-    is_adopted boolean
+    is_adopted boolean,
+    started_by varchar
 );
 
 alter table clari.product_fetch add column if not exists is_adopted boolean;
+alter table clari.product_fetch add column if not exists started_by varchar;
 
 comment on table clari.product_fetch is 'One row a fetch of a product beside the forecast that this pipeline meant to make, written before Clari is asked: what export_job is for forecasts';
 comment on column clari.product_fetch.request_id is 'This pipeline''s own id of the fetch';
@@ -71,3 +73,4 @@ comment on column clari.product_fetch.rows_unchanged is 'Records that were known
 comment on column clari.product_fetch.error is 'Why it was not merged';
 comment on column clari.product_fetch.error_kind is 'What kind of error kept it from coming, such as AuthFailed or QuotaExhausted';
 comment on column clari.product_fetch.is_adopted is 'Clari''s answer was lost, and this job was found in its place: its document may be of other days than these, so they are asked for again';
+comment on column clari.product_fetch.started_by is 'Who started the sync: schedule (Dagster''s schedule, or a command without a terminal, as cron runs it) or person (a terminal, or Dagster''s page); null before this was kept';

@@ -308,7 +308,7 @@ def test_what_does_not_pass_is_said_after_the_last_try(sandbox):
 
 
 def test_what_will_not_pass_is_asked_once(sandbox):
-    for fault in ("400", "401", "403", "404"):
+    for fault in ("400", "403", "404"):
         sandbox.requests.clear()
         sandbox.fail_next("limits", [fault])
         with pytest.raises(ClariRefused) as failed:
@@ -443,7 +443,7 @@ def test_refusals_of_an_export_are_named(sandbox):
 def test_a_call_in_flight_does_not_close_the_circuit_that_another_has_opened(sandbox):
     """The key was refused meanwhile: it is not sent again."""
     sandbox.fail_next("limits", ["hang:0.3"])
-    sandbox.fail_next("jobs", ["401"])
+    sandbox.fail_next("jobs", ["401"] * 2)
 
     async def asked() -> list[object]:
         async with client_of(sandbox) as client:
@@ -456,7 +456,7 @@ def test_a_call_in_flight_does_not_close_the_circuit_that_another_has_opened(san
                 await client.jobs()
             return [sent, len(sandbox.requests)]
 
-    assert asyncio.run(asked()) == [2, 2]
+    assert asyncio.run(asked()) == [3, 3]
 
 
 def test_a_refusal_that_says_nothing_of_the_key_leaves_an_open_circuit_open():

@@ -402,7 +402,7 @@ def test_where_limits_cannot_be_had_one_runs_at_a_time(own_company):
 
 def test_a_refused_key_is_not_taken_for_unknown_limits(own_company):
     company = own_company()
-    company.sandbox.fail_next("limits", ["401"])
+    company.sandbox.fail_next("limits", ["401"] * 2)
     _, error = company.exported(request_for())
     assert isinstance(error, AuthFailed)
     assert not posts(company.sandbox)

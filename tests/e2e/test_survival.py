@@ -230,7 +230,7 @@ def test_a_key_that_is_refused_stops_everything_at_the_first(
 
 
 def test_a_key_that_is_revoked_on_the_way_leaves_the_job_to_the_next_sync(terminal: Terminal, clari: Sandbox) -> None:
-    clari.fail_next("status", ["401"])
+    clari.fail_next("status", ["401"] * 2)
     answer = terminal("sync", "--last", "1", "--json")
     assert answer.code == 1
     assert [export["state"] for export in answer.document["exports"]] == ["SUBMITTED"]

@@ -15,7 +15,7 @@ from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.events import Hooks
 from clari_pipeline.sync.exporting import ExportRunner, exporting
 from clari_pipeline.sync.loading import Loader
-from clari_pipeline.sync.outcomes import outcomes_of, requests_of_run
+from clari_pipeline.sync.outcomes import outcomes_of
 from clari_pipeline.sync.products.results import ProductResult
 from clari_pipeline.sync.products.running import ProductRun
 from clari_pipeline.sync.publishing import Published, publish
@@ -53,9 +53,7 @@ class DirectSteps:
             Loader(self._context).merge_landed(str(quarter))
 
         _, problem = _tried(merge)
-        warehouse = self._context.warehouse
-        of_run = requests_of_run(warehouse, self._runner.run_id, str(quarter))
-        return QuarterResult(outcomes_of(warehouse, of_run), problem)
+        return QuarterResult(outcomes_of(self._context.warehouse, self._runner.requests(str(quarter))), problem)
 
     def refresh_marts(self) -> MartsResult:
         published, problem = _tried(self._refresh_and_publish)

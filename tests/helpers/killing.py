@@ -70,6 +70,7 @@ class Place:
         self.folder = folder
         self._is_in_dagster = is_in_dagster
         self.sandbox = sandbox
+        self.url = settings.get("CLARI_WAREHOUSE_URL")
         self._environment = {
             "CLARI_API_KEY": sandbox.api_key,
             "CLARI_BASE_URL": sandbox.base_url,
@@ -86,13 +87,17 @@ class Place:
         assert process.exitcode in {0, -signal.SIGKILL}, (self.folder / "output.txt").read_text()
         return process.exitcode != 0
 
-    def begun(self, which: int | str, moment: Moment | None = None) -> ForkServerProcess:
-        """Start a sync without waiting."""
+    def begun(self, which: int | str, moment: Moment | None = None, **settings: str) -> ForkServerProcess:
+        """Start a sync without waiting, with more settings."""
         output = self.folder / "output.txt"
         words = (which, moment, self._is_in_dagster)
         return forked.begin(
-            sync_and_die, *words, out=output, err=output, folder=self.folder, environment=self._environment
+            sync_and_die, *words, out=output, err=output, folder=self.folder, environment=self._environment | settings
         )
+
+    def output(self) -> str:
+        """What the syncs have printed."""
+        return (self.folder / "output.txt").read_text()
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of the warehouse."""

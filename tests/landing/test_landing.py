@@ -258,5 +258,5 @@ def test_run_ids_of_a_ledger_from_elsewhere_stay_inside_the_folder(tmp_path):
         assert not runs.is_alive(run_id)
         with runs.alive(run_id):
             assert runs.is_alive(run_id)
-        runs.forget(run_id)
+        runs.forget([run_id])
     assert mine.exists()

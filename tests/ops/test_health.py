@@ -432,7 +432,7 @@ def test_a_forecast_is_behind_where_its_current_quarter_is() -> None:
             for which, age in ages.items()
         )
         current = CurrentQuarter("Q4", forecast_ids, is_new)
-        health = Health(now, 26, Snapshot(now, exports), current=current)
+        health = Health(now, now - timedelta(hours=26), 26, Snapshot(now, exports), current=current)
         assert (health.behind, health.status) == (behind, "stale" if behind else "ok")
         assert health.as_document()["behind"] == behind
 

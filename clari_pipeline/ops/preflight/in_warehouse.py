@@ -5,6 +5,7 @@ import os
 from datetime import date, timedelta
 from pathlib import Path
 
+from clari_pipeline.config.schedule import allowed_hours, stale_before
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.ops.freshness import ExportHealth
 from clari_pipeline.ops.preflight.probe import CannotCheck, Finding, Probe, failed, passed, warning
@@ -115,7 +116,7 @@ def quarters_are_covered(probe: Probe) -> Finding:
 
 
 def quarters_are_fresh(probe: Probe) -> Finding:
-    """The quarters that each sync exports are not older than `CLARI_MAX_AGE_HOURS`."""
+    """The quarters that each sync exports are not stale by the schedule, or by `CLARI_MAX_AGE_HOURS`."""
     newest = {
         (one.forecast_id, one.time_period_id): one.exported_at
         for one in probe.read(ExportHealth.all) or ()
@@ -124,17 +125,17 @@ def quarters_are_fresh(probe: Probe) -> Finding:
     # quarters_are_covered reports what was never merged.
     synced = probe.exports
     if not any(one in newest for one in synced):
-        return failed("no sync has merged anything that is synced now", _SYNC)
-    oldest_allowed = probe.now() - timedelta(hours=probe.settings.max_age_hours)
+        raise CannotCheck("no sync has merged anything that is synced now", "see quarters_are_covered")
+    oldest_allowed = stale_before(probe.settings, probe.now())
     stale = [one for one in synced if one in newest and newest[one] < oldest_allowed]
-    hours = f"{probe.settings.max_age_hours:g} hours"
+    hours = f"{allowed_hours(probe.settings, probe.now()):g} hours"
     if stale:
         return failed(f"{_listed(stale)} older than {hours}", f"{_SYNC}, and see schedule_is_alive")
     return passed(f"none older than {hours}")
 
 
 def products_are_fresh(probe: Probe) -> Finding:
-    """Products other than the forecast are not older than `CLARI_MAX_AGE_HOURS`."""
+    """Products other than the forecast are not stale by the schedule, or by `CLARI_MAX_AGE_HOURS`."""
     named = probe.settings.other_products
     if not named:
         return passed("CLARI_PRODUCTS names none beside the forecast")
@@ -146,9 +147,9 @@ def products_are_fresh(probe: Probe) -> Finding:
         )
     if missing := [one.product for one in found if one.exported_at is None]:
         return failed(f"{', '.join(missing)} never merged", _SYNC)
-    max_age = timedelta(hours=probe.settings.max_age_hours)
-    hours = f"{probe.settings.max_age_hours:g} hours"
-    if stale := [one.product for one in found if not one.is_fresh(probe.now(), max_age)]:
+    oldest_allowed = stale_before(probe.settings, probe.now())
+    hours = f"{allowed_hours(probe.settings, probe.now()):g} hours"
+    if stale := [one.product for one in found if not one.is_fresh(oldest_allowed)]:
         return failed(f"{', '.join(stale)} older than {hours}", f"{_SYNC}, and see schedule_is_alive")
     return passed(f"{', '.join(named)}: none older than {hours}")
 

@@ -12,6 +12,7 @@ from cronsim import CronSim
 
 from clari_pipeline.checks.library import LibraryError
 from clari_pipeline.config.rules import RulesError
+from clari_pipeline.config.schedule import stale_before
 from clari_pipeline.config.settings import Settings, point_dagster_at
 from clari_pipeline.core.paths import inside
 from clari_pipeline.core.setting_errors import SettingsError
@@ -167,11 +168,22 @@ def alerts_have_channels(probe: Probe, *, is_sent: bool = False) -> Finding:
 
 
 def schedule_is_alive(probe: Probe) -> Finding:
-    """A sync has submitted an export within `CLARI_MAX_AGE_HOURS`, or Dagster's daemon and schedules are running."""
-    asked_at = next((one["asked_at"] for one in probe.rows("preflight/newest_asked")), None)
-    if asked_at and probe.now() - asked_at <= timedelta(hours=probe.settings.max_age_hours):
-        return passed(f"a sync asked Clari {(probe.now() - asked_at).total_seconds() / 3600:.1f} hours ago")
-    last = f"the last sync asked Clari on {asked_at:%Y-%m-%d %H:%M} UTC" if asked_at else "no sync ever asked Clari"
+    """The schedule's last sync is not overdue, or Dagster's daemon and schedules are running.
+
+    A sync that a person started says nothing about the schedule.
+    """
+    newest = next(iter(probe.rows("preflight/newest_asked")), {"asked_at": None, "scheduled_at": None})
+    asked_at, scheduled_at = newest["asked_at"], newest["scheduled_at"]
+    if scheduled_at and scheduled_at >= stale_before(probe.settings, probe.now()):
+        hours = (probe.now() - scheduled_at).total_seconds() / 3600
+        return passed(f"the last sync that no person started asked Clari {hours:.1f} hours ago")
+    last = (
+        f"the last sync that no person started asked Clari on {scheduled_at:%Y-%m-%d %H:%M} UTC"
+        if scheduled_at
+        else "no sync ever asked Clari but those that a person started"
+        if asked_at
+        else "no sync ever asked Clari"
+    )
     beat, are_on = _dagster(probe)
     if beat is None or probe.now() - beat > _BEATS_WITHIN:
         daemon = (

@@ -6,11 +6,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from clari_pipeline.clari import ClariError, ClariRefused, Limits, Retry
 from clari_pipeline.clari.clock import read_date
-from clari_pipeline.config.settings import Settings
+from clari_pipeline.config.settings import Settings, read_settings
 from clari_pipeline.core.periods import FiscalCalendar, Quarter
 from clari_pipeline.core.retrying import retry_context
 from clari_pipeline.core.setting_errors import SettingsError
@@ -22,8 +22,9 @@ from clari_pipeline.warehouse.migrations import schema_version
 from clari_pipeline.warehouse.session import Record, Session, rows
 
 _LOCK_TIMEOUT_S = 30.0
+_SEE = "see "
 T = TypeVar("T")
-Status: TypeAlias = Literal["PASS", "WARN", "FAIL"]
+Status: TypeAlias = Literal["PASS", "WARN", "FAIL", "SKIP"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,10 @@ class Finding:
 
 
 class CannotCheck(Exception):
-    """A check could not be run. The message is the cause; `remedy` what to do."""
+    """A check could not be run. The message is the cause; `remedy` what to do.
+
+    A remedy "see NAME" names the check that says more: where that did not pass, this one is skipped, else it fails.
+    """
 
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__(message)
@@ -57,6 +61,35 @@ def warning(detail: str, remedy: str) -> Finding:
 def failed(detail: str, remedy: str) -> Finding:
     """A FAIL: to be fixed before the pipeline goes live."""
     return Finding("", "FAIL", detail, remedy)
+
+
+def skipped(cause: str) -> Finding:
+    """A SKIP: it cannot be checked before the check `cause` passes, which says what to do."""
+    return Finding("", "SKIP", f"cannot be checked before {cause} passes", f"{_SEE}{cause}")
+
+
+def cause_of(finding: Finding | CannotCheck) -> str | None:
+    """The name of the check that its remedy refers to; None where it is a remedy of its own."""
+    return finding.remedy.removeprefix(_SEE) if finding.remedy.startswith(_SEE) else None
+
+
+def readable_settings(error: SettingsError) -> tuple[Settings, Settings]:
+    """The settings without those that are invalid, which have their defaults; and the same, to be read by checks.
+
+    Reading an invalid one there raises `CannotCheck`. Raises `SettingsError` where none can be read.
+    """
+    invalid = {name.lower().removeprefix("clari_") for name in error.faults} & Settings.model_fields.keys()
+    if not invalid:
+        raise error
+    settings = read_settings(**{name: Settings.model_fields[name].get_default() for name in invalid})
+
+    class Readable(Settings):
+        def __getattribute__(self, name: str) -> Any:
+            if name in invalid:
+                raise CannotCheck(f"CLARI_{name.upper()} cannot be read", "see settings_are_readable")
+            return super().__getattribute__(name)
+
+    return settings, Readable.model_construct(**dict(settings))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +113,22 @@ class ClariAnswers:
 class Probe:
     """Settings, Clari's answers and the warehouse, each read when first needed and then cached."""
 
-    def __init__(self, settings: Settings, now: Callable[[], datetime]) -> None:
+    def __init__(self, settings: Settings, now: Callable[[], datetime], *, defaults: Settings | None = None) -> None:
+        """Take `defaults` where some of the settings cannot be read: the same with defaults in their place."""
         self.settings = settings
+        self._defaults = defaults or settings
         self.now = now
         self._read_error: WarehouseError | None = None
 
     @cached_property
     def context(self) -> Context:
-        """Warehouse, landing folder and calendar; nothing is opened yet."""
-        return Context.of(self.settings.model_copy(update={"log_format": "text"}), now=self.now)
+        """Warehouse, landing folder and calendar; nothing is opened yet.
+
+        Raises `CannotCheck` where a setting that says where they are cannot be read: what a swing is does not matter.
+        """
+        settings = self.settings
+        named = {name: getattr(settings, name) for name in ("warehouse_url", "data_dir", "env")}
+        return Context.of(self._defaults.model_copy(update={"log_format": "text"} | named), now=self.now)
 
     @cached_property
     def answers(self) -> ClariAnswers:

@@ -148,7 +148,9 @@ class ExportRounds:
         unmade = Fetch.of_days(days)
         with self._context.warehouse.session() as session, session.transaction():
             columns = asdict(unmade) | {"run_id": self._run_id, "product": name, "attempt": 1}
-            FETCHES.submitting(session, submitted_at=self._context.now(), **columns)
+            FETCHES.submitting(
+                session, submitted_at=self._context.now(), started_by=self._context.started_by, **columns
+            )
             FETCHES.failed(
                 session, unmade.request_id, state="FAILED", error=str(exhausted), error_kind=type(exhausted).__name__
             )
@@ -182,7 +184,9 @@ class ExportRounds:
             landing=self._loader.landing,
             run_id=self._run_id,
             plan=Plan(tuple(exports), tuple(history)),
-            record=Recorder(self._context.warehouse, self._run_id, self._product.name),
+            record=Recorder(
+                self._context.warehouse, self._run_id, self._product.name, started_by=self._context.started_by
+            ),
             clock=self._clock,
             retry=self._retry,
         )

@@ -114,7 +114,9 @@ class ProductRun:
         """Record the fetch, request it, land the answers and record them; or record the error."""
         with self._context.warehouse.session() as session:
             columns = asdict(fetch) | {"run_id": self._run_id, "product": product.name, "attempt": 1}
-            FETCHES.submitting(session, submitted_at=self._context.now(), **columns)
+            FETCHES.submitting(
+                session, submitted_at=self._context.now(), started_by=self._context.started_by, **columns
+            )
             row = FETCHES.row(session, fetch.request_id)
         settings, retries = self._context.settings, 0
 

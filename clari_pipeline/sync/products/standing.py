@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
@@ -21,15 +21,15 @@ class ProductFreshness:
     exported_at: datetime | None = None
     loaded_at: datetime | None = None
 
-    def is_fresh(self, now: datetime, max_age: timedelta) -> bool:
-        """Whether its newest merged document was exported at most `max_age` ago."""
-        return self.exported_at is not None and now - self.exported_at <= max_age
+    def is_fresh(self, stale_before: datetime) -> bool:
+        """Whether its newest merged document was exported at `stale_before` or later."""
+        return self.exported_at is not None and self.exported_at >= stale_before
 
-    def is_well(self, now: datetime, max_age: timedelta) -> bool:
+    def is_well(self, stale_before: datetime) -> bool:
         """Whether it is fresh, or was never fetched yet."""
-        return self.state is None or self.is_fresh(now, max_age)
+        return self.state is None or self.is_fresh(stale_before)
 
-    def as_document(self, now: datetime, max_age: timedelta) -> dict[str, Any]:
+    def as_document(self, now: datetime, stale_before: datetime) -> dict[str, Any]:
         """Its JSON object in `/health`."""
         age = None if self.exported_at is None else round((now - self.exported_at).total_seconds() / 3600, 2)
         return {
@@ -38,7 +38,7 @@ class ProductFreshness:
             "last_success_at": self.loaded_at.isoformat() if self.loaded_at else None,
             "exported_at": self.exported_at.isoformat() if self.exported_at else None,
             "age_hours": age,
-            "is_well": self.is_well(now, max_age),
+            "is_well": self.is_well(stale_before),
         }
 
 
@@ -54,14 +54,12 @@ def product_freshness(session: Session | None, names: Sequence[str]) -> tuple[Pr
     )
 
 
-def metrics_of(found: Sequence[ProductFreshness], now: datetime, max_age: timedelta) -> Iterator[Metric]:
+def metrics_of(found: Sequence[ProductFreshness], now: datetime, stale_before: datetime) -> Iterator[Metric]:
     """Gauges for Prometheus, labelled by product; none for no products."""
     if not found:
         return
     labels = ["product"]
-    well = GaugeMetricFamily(
-        "clari_product_up", "1 if what was merged of the product is younger than CLARI_MAX_AGE_HOURS.", labels=labels
-    )
+    well = GaugeMetricFamily("clari_product_up", "1 if what was merged of the product is not stale.", labels=labels)
     last = GaugeMetricFamily(
         "clari_product_last_success_timestamp_seconds", "When a sync last merged the product.", labels=labels
     )
@@ -69,7 +67,7 @@ def metrics_of(found: Sequence[ProductFreshness], now: datetime, max_age: timede
         "clari_product_age_seconds", "Time since Clari made what was last merged of the product.", labels=labels
     )
     for one in found:
-        well.add_metric([one.product], one.is_fresh(now, max_age))
+        well.add_metric([one.product], one.is_fresh(stale_before))
         if one.loaded_at is not None:
             last.add_metric([one.product], one.loaded_at.timestamp())
         if one.exported_at is not None:

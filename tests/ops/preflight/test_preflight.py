@@ -22,6 +22,13 @@ from tests.ops.preflight.conftest import CURRENT, Operator
 
 Arrange = Callable[[Operator], object]
 NOT_ASKED = {"an_export_works"}  # unless --deep
+ASK_CLARI = {
+    "clock_is_right",
+    "export_types_are_offered",
+    "quota_is_enough",
+    "exports_may_run",
+    "current_call_answers",
+}
 
 
 def test_every_line_passes_where_all_is_ready(operator: Operator, channel: Callable[[int], str]) -> None:
@@ -50,6 +57,7 @@ def test_on_a_terminal_each_line_is_followed_by_its_remedy(operator: Operator) -
     assert lines[at] == "FAIL  alerts_have_channels: CLARI_ALERT_URLS is not set: nobody hears of anything"
     assert lines[at + 1].strip().startswith("name a channel")
     assert all(re.match(r"PASS  \w+: \S", line) for line in lines[:at])
+    assert lines[-1] == f"{len(preflight.NAMES) - 2} passed, 0 warnings, 1 failed, 0 skipped"
 
 
 def settings(**values: str) -> Arrange:
@@ -152,38 +160,55 @@ BY_SETTINGS: list[Row] = [
     ("settings_are_readable", "FAIL", settings(CLARI_SYNC_CRON="daily"), "CLARI_SYNC_CRON: 'daily' is no cron line"),
     ("key_is_present", "FAIL", settings(CLARI_API_KEY=""), "create a token in Clari"),
     ("key_is_present", "FAIL", empty_key_file, "it is empty"),
-    ("key_is_present", "FAIL", settings(CLARI_API_KEY="sch\u00f6n"), "characters that no token has"),
-    ("base_url_is_safe", "FAIL", settings(CLARI_BASE_URL="http://clari.example.com/v4"), "use https"),
+    ("settings_are_readable", "FAIL", settings(CLARI_API_KEY="sch\u00f6n"), "characters that no token has"),
+    ("key_is_present", "SKIP", settings(CLARI_API_KEY="sch\u00f6n"), "before settings_are_readable passes"),
+    ("settings_are_readable", "FAIL", settings(CLARI_BASE_URL="http://clari.example.com/v4"), "use https"),
+    ("base_url_is_safe", "SKIP", settings(CLARI_BASE_URL="http://clari.example.com/v4"), "settings_are_readable"),
     ("key_is_accepted", "FAIL", settings(CLARI_API_KEY="another"), "401"),
-    ("key_is_accepted", "FAIL", settings(CLARI_API_KEY=""), "no key to ask Clari with"),
+    ("key_is_accepted", "SKIP", settings(CLARI_API_KEY=""), "cannot be checked before key_is_present passes"),
     ("key_is_accepted", "FAIL", lambda one: one.set(CLARI_BASE_URL=f"{one.sandbox.base_url}/x"), "CLARI_BASE_URL"),
     ("status_page_is_clear", "PASS", settings(), "not looked at"),
     ("status_page_is_clear", "PASS", lambda one: one.set(CLARI_STATUS_URL=one.sandbox.status_url), "all operational"),
     ("status_page_is_clear", "WARN", status_of_outage, "unavailable (investigating, for 2 hours, https://stspg."),
     ("status_page_is_clear", "WARN", lambda one: one.set(CLARI_STATUS_URL=one.sandbox.base_url), "it answers 401"),
     ("status_page_is_clear", "WARN", settings(CLARI_STATUS_URL="http://127.0.0.1:9/"), "cannot be read"),
-    ("status_page_is_clear", "FAIL", settings(CLARI_STATUS_URL="clari.com"), "write an address such as https://clari."),
-    ("status_page_is_clear", "FAIL", settings(CLARI_STATUS_URL="https://clari.com:99999/"), "write an address such as"),
+    (
+        "settings_are_readable",
+        "FAIL",
+        settings(CLARI_STATUS_URL="clari.com"),
+        "write an address such as https://clari.",
+    ),
+    (
+        "settings_are_readable",
+        "FAIL",
+        settings(CLARI_STATUS_URL="https://clari.com:99999/"),
+        "write an address such as",
+    ),
+    ("status_page_is_clear", "SKIP", settings(CLARI_STATUS_URL="clari.com"), "settings_are_readable"),
     ("forecast_ids_are_set", "FAIL", settings(CLARI_FORECAST_IDS=""), "address of Clari's Forecast tab"),
     ("export_types_are_offered", "PASS", answers("types", {"types": list(EXPORT_TYPES)}), "Clari offers"),
     ("export_types_are_offered", "FAIL", answers("types", list(REQUIRED_TYPES)), "adjustment, crm_total"),
     ("export_types_are_offered", "FAIL", answers("types", [{"name": "quota"}]), "crm_total, forecast"),
-    ("export_types_are_offered", "FAIL", settings(CLARI_TYPES_TO_EXPORT="forecast,all"), "all: no such type"),
-    ("export_types_are_offered", "FAIL", settings(CLARI_API_KEY="another"), "Clari did not say"),
+    ("settings_are_readable", "FAIL", settings(CLARI_TYPES_TO_EXPORT="forecast,all"), "all: no such type"),
+    ("export_types_are_offered", "SKIP", settings(CLARI_TYPES_TO_EXPORT="forecast,all"), "settings_are_readable"),
+    ("export_types_are_offered", "SKIP", settings(CLARI_API_KEY="another"), "before key_is_accepted passes"),
+    ("export_types_are_offered", "FAIL", answers("types", {"code": "forbidden"}, status=403), "Clari did not say"),
     ("quota_is_enough", "FAIL", settings(CLARI_SYNC_CRON="0 * * * *"), "720 syncs of 5 exports are 3600"),
     ("quota_is_enough", "WARN", settings(CLARI_SYNC_CRON="0 */4 * * *"), "180 syncs of 5 exports are 900"),
     ("quota_is_enough", "FAIL", tells(availableMonthlyQuota=4), "4 are left now"),
     ("quota_is_enough", "WARN", tells(monthlyQuota=None), "does not say how many"),
-    ("quota_is_enough", "FAIL", settings(CLARI_API_KEY="another"), "Clari did not say"),
+    ("quota_is_enough", "SKIP", settings(CLARI_API_KEY="another"), "key_is_accepted"),
+    ("quota_is_enough", "SKIP", settings(CLARI_FORECAST_IDS=""), "forecast_ids_are_set"),
     ("exports_may_run", "FAIL", tells(concurrentLimit=0), "no export may run"),
     ("exports_may_run", "WARN", tells(concurrentLimit=None), "does not say"),
     ("current_call_answers", "PASS", settings(), "comes without a job"),
     ("current_call_answers", "WARN", answers("current", NO_ROUTE, status=404), "sync --current cannot work"),
     ("current_call_answers", "WARN", answers("current", {"code": "forbidden"}, status=403), "have Clari enable"),
-    ("current_call_answers", "FAIL", settings(CLARI_API_KEY="another"), "Clari did not say"),
+    ("current_call_answers", "SKIP", settings(CLARI_API_KEY="another"), "key_is_accepted"),
     ("current_call_answers", "FAIL", settings(CLARI_FORECAST_IDS="nonesuch"), "does not exist"),
     ("warehouse_is_reachable", "WARN", NEW, "nothing was ever written"),
-    ("warehouse_is_reachable", "FAIL", settings(CLARI_WAREHOUSE_URL="mysql://x"), "write duckdb:///"),
+    ("settings_are_readable", "FAIL", settings(CLARI_WAREHOUSE_URL="mysql://x"), "write duckdb:///"),
+    ("quarters_are_fresh", "SKIP", settings(CLARI_WAREHOUSE_URL="mysql://x"), "settings_are_readable"),
     ("warehouse_schema_is_current", "WARN", NEW, "no tables yet"),
     ("warehouse_is_writable", "FAIL", settings(CLARI_WAREHOUSE_URL="duckdb:///data/warehouse.duckdb/x"), "no folder"),
     (
@@ -194,7 +219,7 @@ BY_SETTINGS: list[Row] = [
     ),
     ("quarters_are_covered", "FAIL", NEW, "never merged"),
     ("quarters_are_fresh", "FAIL", settings(CLARI_MAX_AGE_HOURS="0.0000001"), f"total_new {CURRENT}"),
-    ("quarters_are_fresh", "FAIL", NEW, "no sync has merged"),
+    ("quarters_are_fresh", "SKIP", NEW, "quarters_are_covered"),
     ("products_are_fresh", "FAIL", settings(CLARI_PRODUCTS="forecast,limits,audit"), "limits, audit never merged"),
     ("products_are_fresh", "FAIL", settings(CLARI_PRODUCTS="limits,opportunity"), "never asked for without activity"),
     (
@@ -213,6 +238,7 @@ BY_SETTINGS: list[Row] = [
     ("alerts_have_channels", "FAIL", settings(CLARI_ALERT_URLS="nonsense://a-secret-place"), "appriseit.com"),
     ("schedule_is_alive", "FAIL", settings(CLARI_MAX_AGE_HOURS="0.0000001"), "daemon was never there"),
     ("fiscal_calendar_is_right", "FAIL", settings(CLARI_FISCAL_YEAR_START_MONTH="3"), "_YEAR_START_MONTH=1"),
+    ("quarters_are_covered", "SKIP", settings(CLARI_FISCAL_YEAR_START_MONTH="3"), "fiscal_calendar_is_right"),
     # A week closes at 08:00 UTC, in summer at 07:00 [gitlab].
     ("syncs_follow_the_week", "WARN", californian("0 6 * * *"), "CLARI_SYNC_CRON (0 6 * * *) runs next at"),
     ("syncs_follow_the_week", "WARN", californian("0 6 * * *"), "set CLARI_SYNC_CRON=30 8 * * *"),
@@ -232,7 +258,7 @@ BY_HAND: list[Row] = [
     ),
     ("warehouse_schema_is_current", "FAIL", sql("update clari.warehouse_version set schema_sha256 = 'x'"), "another"),
     ("warehouse_schema_is_current", "FAIL", sql("drop schema clari cascade"), "another release"),
-    ("warehouse_is_writable", "FAIL", sql("drop schema clari cascade"), "warehouse_schema_is_current"),
+    ("warehouse_is_writable", "SKIP", sql("drop schema clari cascade"), "warehouse_schema_is_current"),
     (
         "no_sandbox_figures",
         "FAIL",
@@ -244,6 +270,8 @@ BY_HAND: list[Row] = [
     ("schedule_is_alive", "FAIL", daemon(ago=timedelta(hours=1), is_on=True), "last alive"),
     ("schedule_is_alive", "FAIL", daemon(ago=timedelta(0), is_on=False), "daily_sync_schedule is not turned on"),
     ("schedule_is_alive", "PASS", daemon(ago=timedelta(0), is_on=True), "daemon is alive"),
+    ("schedule_is_alive", "FAIL", sql("update clari.export_job set started_by = 'person'"), "that a person started"),
+    ("schedule_is_alive", "PASS", sql("update clari.export_job set started_by = null"), "that no person started"),
     ("env_file_is_private", "FAIL", open_env_file, "mode 644"),
     ("env_file_is_untracked", "FAIL", git_repository(tracked=True), "git rm --cached .env"),
     ("env_file_is_untracked", "PASS", git_repository(tracked=False), "git does not track it"),
@@ -292,7 +320,7 @@ def test_a_machine_whose_clock_is_wrong(operator: Operator) -> None:
         )
         assert (line.status, said in line.detail) == (status, True), line
     operator.set(CLARI_API_KEY="")
-    assert operator.line("clock_is_right")[0] == "FAIL"
+    assert operator.line("clock_is_right")[0] == "SKIP"
 
 
 def test_a_quarter_that_has_just_begun_may_be_missing(operator: Operator) -> None:
@@ -317,12 +345,11 @@ def test_a_channel_that_does_not_answer(operator: Operator, channel: Callable[[i
 
 
 def test_clari_is_not_there(operator: Operator, closed_port: int) -> None:
-    """Every line that asks Clari says so; the others are looked at all the same."""
+    """One line says so, those that ask Clari wait for it; the others are checked all the same."""
     operator.set(CLARI_BASE_URL=f"http://127.0.0.1:{closed_port}/v4")
     code, lines = operator()
-    failed = {name for name, line in lines.items() if line["status"] == "FAIL"}
-    at_clari = {"key_is_accepted", "clock_is_right", "export_types_are_offered", "quota_is_enough", "exports_may_run"}
-    assert (code, failed) == (1, at_clari | {"current_call_answers"})
+    assert (code, names_of(lines, "FAIL"), names_of(lines, "SKIP")) == (1, {"key_is_accepted"}, ASK_CLARI)
+    assert "connection refused" in lines["key_is_accepted"]["detail"]
     assert operator.terminal.query("from clari.current_call") == []
 
 
@@ -359,15 +386,75 @@ def test_where_no_forecast_is_asked_for_none_is_missed(operator: Operator, chann
     assert "daily_products_schedule is not turned on" in operator.line("schedule_is_alive")[1]
 
 
+def names_of(lines: dict[str, dict[str, str]], status: str) -> set[str]:
+    return {name for name, line in lines.items() if line["status"] == status}
+
+
 def test_a_missing_key_is_reported_once(operator: Operator) -> None:
-    """The line says what is wrong, the one below it what to do: neither says both."""
+    """The line says what is wrong, the one below it what to do; lines that need the key wait for it, and name it."""
     operator.set(CLARI_API_KEY="")
-    _, lines = operator()
+    code, lines = operator()
+    assert (code, names_of(lines, "FAIL")) == (1, {"key_is_present"})
+    assert names_of(lines, "SKIP") == ASK_CLARI | {"key_is_accepted"}
+    for name in names_of(lines, "SKIP"):
+        assert lines[name]["detail"] == "cannot be checked before key_is_present passes"
+        assert lines[name]["remedy"] == "see key_is_present (docs/runbook.md#key_is_present)"
+    answer = operator.terminal("preflight")
+    *_, last = answer.out.splitlines()
+    passed, warned = len(names_of(lines, "PASS")), len(names_of(lines, "WARN"))
+    words = "warning" if warned == 1 else "warnings"
+    assert last == f"{passed} passed, {warned} {words}, 1 failed, {len(ASK_CLARI) + 1} skipped"
+    assert answer.out.count("create a token") == 1
     assert lines["key_is_present"]["detail"] == "CLARI_API_KEY is not set"
     assert lines["key_is_present"]["remedy"].count("create a token") == 1
     empty_key_file(operator)
     _, lines = operator()
     assert "put the token" not in lines["key_is_present"]["detail"]
+
+
+@pytest.mark.parametrize(
+    ("values", "waiting"),
+    [
+        ({"CLARI_SWING_THRESHOLD": "much"}, set()),
+        (
+            {"CLARI_SYNC_CRON": "daily", "CLARI_SWING_THRESHOLD": "much"},
+            {"quota_is_enough", "schedule_is_alive", "quarters_are_fresh", "disk_has_room", "syncs_follow_the_week"},
+        ),
+        ({"CLARI_MAX_AGE_HOURS": "old"}, {"schedule_is_alive", "quarters_are_fresh"}),
+        ({"CLARI_BASE_URL": "nowhere"}, ASK_CLARI | {"base_url_is_safe", "key_is_accepted"}),
+    ],
+    ids=["no check reads it", "cron", "age", "address"],
+)
+def test_a_setting_that_cannot_be_read_concerns_those_that_read_it(
+    operator: Operator, values: dict[str, str], waiting: set[str]
+) -> None:
+    """One line says which; no other check fails by it."""
+    operator.set(**values)
+    code, lines = operator()
+    assert (code, names_of(lines, "FAIL"), names_of(lines, "SKIP")) == (1, {"settings_are_readable"}, waiting)
+    assert all(name in lines["settings_are_readable"]["detail"] for name in values)
+
+
+def test_in_a_wrong_calendar_nobody_is_told_to_sync(operator: Operator) -> None:
+    """The cause comes first, and is the only one."""
+    operator.set(CLARI_FISCAL_YEAR_START_MONTH="3")
+    answer = operator.terminal("preflight")
+    assert "sync --last" not in answer.out
+    assert answer.out.index("FAIL  fiscal_calendar_is_right") < answer.out.index("SKIP  quarters_are_covered")
+
+
+def test_every_cause_stands_before_what_waits_for_it(operator: Operator) -> None:
+    """Whatever is wrong: a line that is skipped names one above it."""
+    for values in ({"CLARI_API_KEY": ""}, {"CLARI_FORECAST_IDS": ""}, {"CLARI_WAREHOUSE_URL": "mysql://x"}):
+        with operator.monkeypatch.context() as patch:
+            for name, value in values.items():
+                patch.setenv(name, value)
+            _, lines = operator()
+        order = list(lines)
+        for name in names_of(lines, "SKIP"):
+            cause = lines[name]["remedy"].split()[1]
+            assert lines[cause]["status"] == "FAIL", lines[name]
+            assert order.index(cause) < order.index(name)
 
 
 def test_rules_that_cannot_be_read_fail_what_needs_them(operator: Operator) -> None:

@@ -58,7 +58,7 @@ def test_the_first_export_is_of_all_days_that_are_set_and_the_next_of_the_last_f
 
 def test_a_run_that_dies_while_clari_works_is_gone_on_with(desk: Desk, sandbox: Sandbox) -> None:
     """What was submitted is polled by the next run, and no second job made for the same days."""
-    sandbox.fail_next("status", ["401"])
+    sandbox.fail_next("status", ["401"] * 2)
     (left,) = desk.bring("activity").fetches
     assert (left.state, "fetched by the next sync" in left.error) == ("SUBMITTED", True)
     (fetch,) = desk.bring("activity").fetches

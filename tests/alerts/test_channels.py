@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from clari_pipeline.core.setting_errors import ChannelUnusable
 from clari_pipeline.notify import Channels, Message, Timeouts, compose, split_addresses
 from tests.alerts.conftest import MailListener
-from tests.helpers.alert_examples import HEADLINES, LOOK, RUN, failures, manager, mass_change, swings
+from tests.helpers.alert_examples import HEADLINES, RUN, failures, look, manager, mass_change, nowhere, swings
 from tests.helpers.listeners import WebListener, free_port
 
 Listen = Callable[..., WebListener]
@@ -20,7 +20,7 @@ IMPATIENT = Timeouts(connect=0.5, answer=0.3, total=5)
 
 @pytest.fixture(scope="module")
 def message() -> Message:
-    return compose([*swings(), mass_change()], HEADLINES, where_to_look=LOOK)[0]
+    return compose([*swings(), mass_change()], HEADLINES, where_to_look=look)[0]
 
 
 def test_a_webhook_gets_title_message_and_raw_values_as_one_json_document(web: Listen, message: Message) -> None:
@@ -72,7 +72,7 @@ def test_other_services_get_plain_text(web: Listen, message: Message) -> None:
 def test_a_service_that_reads_markdown_gets_markdown(web: Listen) -> None:
     """A Mattermost server is the one of that kind that can stand on loopback."""
     listener = web()
-    (message,) = compose([*swings(), *([manager()] * 5)], HEADLINES, where_to_look=LOOK)
+    (message,) = compose([*swings(), *([manager()] * 5)], HEADLINES, where_to_look=look)
     token = "a" * 24
     Channels([f"mmost://127.0.0.1:{listener.port}/{token}"]).deliver(message)
     told = "".join(document["text"] for document in listener.documents)
@@ -185,7 +185,7 @@ def test_every_kind_of_message_is_accepted(web: Listen, mail: MailListener) -> N
     channels = Channels(
         [f"json://127.0.0.1:{listener.port}/", f"mailto://127.0.0.1:{mail.port}/?from=a@b.com&to=c@d.com"]
     )
-    for message in compose([*swings(), *failures()], {}, where_to_look=()):
+    for message in compose([*swings(), *failures()], {}, where_to_look=nowhere):
         assert [sent.error for sent in channels.deliver(message)] == [None, None]
     assert [document["severity"] for document in listener.documents] == ["P1", "P2", "P2", "P3"]
     assert [document["type"] for document in listener.documents] == ["failure", "warning", "warning", "info"]

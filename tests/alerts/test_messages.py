@@ -12,13 +12,14 @@ from clari_pipeline.notify import Alert, Headline, Message, compose
 from clari_pipeline.notify.rendering import compact, money, percent, slack_markdown
 from tests.helpers.alert_examples import (
     HEADLINES,
-    LOOK,
     RUN,
     alert,
     failures,
     headline,
+    look,
     manager,
     mass_change,
+    nowhere,
     swing,
     swings,
 )
@@ -26,7 +27,7 @@ from tests.helpers.alert_examples import (
 
 def one(*alerts: Alert, headlines: dict[tuple[str, str], Headline] | None = None) -> Message:
     """The single message that these alerts make."""
-    (message,) = compose(alerts, HEADLINES if headlines is None else headlines, where_to_look=LOOK)
+    (message,) = compose(alerts, HEADLINES if headlines is None else headlines, where_to_look=look)
     return message
 
 
@@ -117,7 +118,7 @@ def test_the_page_of_a_run() -> None:
 
 
 def test_other_kinds_come_one_message_a_kind_the_worst_first() -> None:
-    messages = compose([*swings(), *failures()], HEADLINES, where_to_look=LOOK)
+    messages = compose([*swings(), *failures()], HEADLINES, where_to_look=look)
     assert [message.subject for message in messages] == [
         "[P1] Clari refused the API key: total_new 2026_Q4",
         "[P2] Few exports left at Clari",
@@ -254,7 +255,7 @@ def test_raw_values_are_exact_and_json() -> None:
 
 
 def test_no_alerts_make_no_message() -> None:
-    assert compose([], {}, where_to_look=()) == []
+    assert compose([], {}, where_to_look=nowhere) == []
 
 
 @pytest.mark.parametrize(

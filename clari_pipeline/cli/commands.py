@@ -262,7 +262,7 @@ def status(settings: Settings, *, as_json: bool) -> int:
     if as_json:
         print_json(document)
     else:
-        reporting.show_status(console_of_output(), document)
+        reporting.show_status(console_of_output(), document, has_channels=settings.alert_urls is not None)
     return ExitCode.DONE
 
 

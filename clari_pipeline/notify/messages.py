@@ -86,13 +86,13 @@ def compose(
     where_to_look: WhereToLook,
     environment: str | None = None,
     current: str | None = None,
-    note: str | None = None,
+    sample_note: str | None = None,
 ) -> list[Message]:
     """Compose the messages of these alerts, the most severe first: one for all swings, one for each other kind.
 
     `headlines` is by forecast id and quarter; a swing may have none. `where_to_look` gives the lines of places for a
     kind and its alerts. Subjects name `environment`, where it is set. The `current` quarter comes first, then the
-    newest. `note` stands above everything.
+    newest. `sample_note` says above everything that it is a sample, as subjects then do.
     """
     by_kind: dict[str, list[Alert]] = {}
     for alert in alerts:
@@ -109,9 +109,10 @@ def compose(
         else:
             template, said, values = "notices", notices_subject(kind, of_kind), {"notices": of_kind}
         severity = min(alert.severity for alert in of_kind)
-        subject = f"[{severity}] [{environment}] {said}" if environment else f"[{severity}] {said}"
+        labels = [severity, environment, "sample" if sample_note else None]
+        subject = " ".join([*(f"[{label}]" for label in labels if label), said])
         look = [*where_to_look(kind, of_kind), *dict.fromkeys(anchor(alert.kind) for alert in of_kind)]
-        forms = render(template, subject=subject, severity=severity, where_to_look=look, note=note, **values)
+        forms = render(template, subject=subject, severity=severity, where_to_look=look, note=sample_note, **values)
         messages.append(_message(kind, severity, subject, forms, environment, shown, of_kind))
     return sorted(messages, key=lambda message: message.severity)
 

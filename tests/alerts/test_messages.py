@@ -201,6 +201,29 @@ def test_the_subject_is_of_the_newest_quarter_and_its_largest_swing() -> None:
     assert subject.endswith("; 1 swing, 2 more in aaa 2026_Q4, total_new 2026_Q3")
 
 
+@pytest.mark.parametrize(
+    ("quarters", "named"),
+    [
+        (["2026_Q1", "2026_Q4", "2027_Q1", "2026_Q2", "2026_Q3"], "2026_Q4, 2027_Q1, 2026_Q3, 2026_Q2, 2026_Q1"),
+        (
+            [f"20{year}_Q1" for year in range(10, 22)] + ["2026_Q4"],
+            "2026_Q4, " + ", ".join(f"20{year}_Q1" for year in range(21, 12, -1)) + " and 3 more",
+        ),
+    ],
+)
+def test_a_title_names_all_quarters_or_the_current_one_first(quarters: list[str], named: str) -> None:
+    refused = [
+        alert("export_refused", "P2", quarter, "", {"forecast_id": "total_new", "quarter_id": quarter})
+        for quarter in quarters
+    ]
+    (message,) = compose(refused, {}, where_to_look=nowhere, current="2026_Q4")
+    assert message.subject == f"[P2] {len(quarters)} exports refused: total_new {named}"
+    assert message.text.startswith("[P2] 2026_Q4\n")
+    swung = [swing(f"Rep {one}", "100", "10", quarter_id=one, time_period_id=one) for one in ("2027_Q1", "2026_Q4")]
+    (message,) = compose(swung, {}, where_to_look=nowhere, current="2026_Q4")
+    assert message.subject.startswith("[P3] total_new 2026_Q4; 1 swing, 1 more in total_new 2027_Q1")
+
+
 def test_without_a_headline_the_largest_swing_speaks() -> None:
     message = one(swing("Ana Ruiz", "1280500.50", "980500.50"), swing("Bo Chen", "100", "10"), headlines={})
     assert message.subject == "[P3] total_new 2026_Q4; 2 swings, largest Ana Ruiz, Commit −300k"

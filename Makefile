@@ -69,6 +69,7 @@ demo: .venv/installed-demo
 	@echo
 	@echo "See it in Dagster:    DAGSTER_HOME=\$$PWD/dagster_home $(BIN)/dagster dev -w workspace.yaml    then http://127.0.0.1:3000"
 	@echo "Query the warehouse:  $(BIN)/python -c \"import duckdb; duckdb.connect('data/sandbox/warehouse-read.duckdb', read_only=True).sql('from clari.forecast_vs_quota').show()\""
+	@echo "Look around:          $(BIN)/clari-pipeline status --sandbox    likewise alerts list, as-of, preflight, quality"
 	@echo "Then with your own:   cp .env.example .env, fill in its first two lines, $(BIN)/clari-pipeline sync"
 
 lint: install-dev

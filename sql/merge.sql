@@ -99,31 +99,6 @@ delete from clari.newest_document where forecast_id = $forecast_id and quarter_i
 insert into clari.newest_document (forecast_id, quarter_id, job_id, read_by, lists)
 values ($forecast_id, $quarter_id, $job_id, $read_by, $lists);
 
--- name: rows_of_newest
--- Grain: one row: whether an export's rows still are in the tables, as many as it had, each with the version that is
--- open. Counted, not compared: what is merged from memory is not reread.
-select
-    (
-        select count(*)
-        from clari.forecast_entry
-        where forecast_id = $forecast_id and job_id = $job_id and exported_at = $exported_at and in_latest_export
-    ) as rows_shown,
-    (
-        select count(*)
-        from clari.forecast_entry_state
-        where
-            forecast_id = $forecast_id
-            and quarter_id = $quarter_id
-    ) as rows_known,
-    (
-        select count(*)
-        from clari.forecast_entry_history
-        where
-            forecast_id = $forecast_id
-            and valid_to is null
-            and quarter_id = $quarter_id
-    ) as versions_open;
-
 -- name: same_document
 -- The newest document was exported a second time: every entry that it shows was seen by the newer export, and none has changed.
 -- Rows that an earlier release has merged name the export themselves, all of them.

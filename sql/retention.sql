@@ -112,7 +112,7 @@ group by period.quarter_id;
 delete from clari.{table}
 where time_period_id in (select time_period_id from clari.time_period where quarter_id = $quarter_id);
 
--- name: forget_quarter, table: forecast_entry_state | forecast_entry_sighting | forecast_entry_history | forecast_time_frame | time_frame | time_period | forecast_user_sighting | newest_document | mart_version | mart_part_version
+-- name: forget_quarter, table: forecast_entry_state | forecast_entry_sighting | forecast_entry_history | forecast_time_frame | time_frame | time_period | forecast_user_sighting | newest_document | mart_version | mart_part_version | merged_total
 delete from clari.{table} where quarter_id = $quarter_id;
 
 -- name: forget_periods_around

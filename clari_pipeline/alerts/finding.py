@@ -132,6 +132,23 @@ def _contract_changes(result: RunResult) -> Iterator[NewAlert]:
             )
 
 
+def _tables_repaired(result: RunResult) -> Iterator[NewAlert]:
+    """Alert of tables that were not as the last merge had left them, which a merge has found and repaired."""
+    for outcome in result.unreviewed:
+        for verdict in outcome.verdicts:
+            if verdict.is_repaired:
+                where = outcome.export.label
+                yield NewAlert(
+                    kind=AlertKind.QUALITY,
+                    severity="P2",
+                    title=f"{where}: the tables were damaged and are repaired",
+                    body=with_anchor(verdict.finding, verdict.check_name),
+                    alert_class=f"quality {verdict.check_name} {where}",
+                    detail=_export_ids(outcome.export) | {"check_name": verdict.check_name},
+                    is_news=True,
+                )
+
+
 def _run_failures(result: RunResult) -> Iterator[NewAlert]:
     """Alert of failures of the run or of a quarter, unless an alert names the run as killed."""
     last = result.last(_KILLED)
@@ -314,6 +331,7 @@ def _broken_rules(result: RunResult) -> Iterator[NewAlert]:
 FINDERS: tuple[Callable[[RunResult], Iterator[NewAlert]], ...] = (
     _moved_calls,
     _exports_not_merged,
+    _tables_repaired,
     _contract_changes,
     _run_failures,
     killed_runs,

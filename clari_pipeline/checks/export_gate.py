@@ -26,11 +26,15 @@ _SHOWN = 20
 _MOST_ANSWERS = 10_000
 _COMPARED_WITH_PREVIOUS = {"row_count_is_stable", "currency_is_stable", "contract_is_stable"}
 _NOT_OF_THE_DOCUMENT = {
+    "tables_reconcile",
     "periods_are_covered",
     "forecast_swings_within_threshold",
     "quota_field_is_unambiguous",
     "totals_have_one_top",
 }
+
+# Errors that keep no export out: the tables were damaged, not the document, and are rebuilt with it.
+REPAIRED = frozenset({"tables_reconcile"})
 
 
 class GateError(PipelineError):
@@ -72,13 +76,13 @@ def read_suite(name: str) -> list[Check]:
             suite=suite["name"],
             expectation=expectation,
             explains=expectation["meta"]["explains"],
-            keeps_out=expectation["severity"] == "critical",
+            keeps_out=expectation["severity"] == "critical" and expectation["meta"]["check"] not in REPAIRED,
         )
         for expectation in suite["expectations"]
     ]
 
 
-CHECKS = _checks("document", "export", "entry", "control_total")
+CHECKS = _checks("export", "document", "entry", "control_total")
 """The checks on an export of a forecast, by name."""
 
 PRODUCT_CHECKS = _checks("document", "product_document")
@@ -151,7 +155,12 @@ class Verdict:
     @property
     def keeps_out(self) -> bool:
         """Whether it keeps the export out of the tables: an error, or one that is excused as a warning."""
-        return self.is_error or self.is_excused
+        return (self.is_error and not self.is_repaired) or self.is_excused
+
+    @property
+    def is_repaired(self) -> bool:
+        """Whether it failed as an error of the tables, which the merge has repaired."""
+        return self.is_error and self.check_name in REPAIRED
 
     @property
     def finding(self) -> str:
@@ -224,7 +233,7 @@ def _verdict(export: ExportFacts, check: Check, frame: Frame, broken: Sequence[i
     elif broken:
         rows = [{name: values[place] for name, values in frame.items()} for place in broken[:_SHOWN]]
         evidence |= {"unexpected_rows": rows}
-    is_error = check.keeps_out or (export.is_current and check.name in KEEPS_OUT_CURRENT)
+    is_error = check.keeps_out or check.name in REPAIRED or (export.is_current and check.name in KEEPS_OUT_CURRENT)
     excused = export.is_in_grace and check.name in EXCUSED_IN_GRACE and not passed
     return Verdict(
         request_id=export.request_id,

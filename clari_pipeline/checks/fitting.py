@@ -17,6 +17,7 @@ from pyarrow import types as kinds
 
 from clari_pipeline.checks import library
 from clari_pipeline.checks.own_rules import OwnRule
+from clari_pipeline.core.suggestions import did_you_mean
 
 _WIDE = Context(prec=60)
 # Judged by SQL alone: a frame has no such thing.
@@ -91,15 +92,15 @@ def faults_of(rule: OwnRule, tables: Mapping[str, pa.Schema]) -> list[str]:
     faults = []
     schema = tables.get(rule.table)
     if schema is None:
-        faults.append(f"no table is called {rule.table}{library.did_you_mean(rule.table, tables)}")
+        faults.append(f"no table is called {rule.table}{did_you_mean(rule.table, tables)}")
     types = library.expectation_types()
     if rule.type not in types:
-        return [*faults, f"no expectation is called {rule.type}{library.did_you_mean(rule.type, types)}"]
+        return [*faults, f"no expectation is called {rule.type}{did_you_mean(rule.type, types)}"]
     if rule.type in _OF_SQL:
         return [*faults, f"{rule.type} asks a database in SQL, and rules are judged on frames: {_INSTEAD}"]
     if schema is not None and rule.type not in _OF_ALL_COLUMNS:
         faults += [
-            f"{rule.table} has no column {column}{library.did_you_mean(column, schema.names)}"
+            f"{rule.table} has no column {column}{did_you_mean(column, schema.names)}"
             for column in rule.columns
             if column not in schema.names
         ]

@@ -10,16 +10,16 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clari_pipeline.core.runbook import PipelineError
+from clari_pipeline.core.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -211,12 +211,6 @@ def _model_faults(kind: str, error: ValueError) -> list[str]:
     of_all = by_argument.pop("__root__", [])
     faults = [f"{name}: {' or '.join(dict.fromkeys(messages))}" for name, messages in by_argument.items()]
     return faults or of_all or [_first_line(error)]
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The known name that is most like a mistyped one, as the end of a sentence; empty where none is."""
-    alike = get_close_matches(name, list(known), n=1)
-    return f": did you mean {alike[0]}?" if alike else ""
 
 
 def _error(info: Mapping[str, Any] | None) -> str | None:

@@ -4,20 +4,22 @@ from typing import Annotated, Any
 
 import typer
 
+from clari_pipeline.cli.options import AsJson, Sandbox, settings_of
 from clari_pipeline.config.settings import read_settings
 from clari_pipeline.core.runbook import ExitCode, RunbookSection, with_anchor
 from clari_pipeline.core.setting_errors import UsageError
 
 _MOST_ALERTS = 1000
 
-app = typer.Typer(help="What people were told, and what they are still to be told.", rich_markup_mode=None)
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else there.")]
+app = typer.Typer(help="List alerts, try the channels, send what is left.", rich_markup_mode=None)
 
 
 @app.command("list", epilog="Example: clari-pipeline alerts list --last 5")
 def listed(
-    last: Annotated[int, typer.Option("--last", min=1, max=_MOST_ALERTS, help="So many of the newest.")] = 20,
+    last: Annotated[
+        int, typer.Option("--last", metavar="N", min=1, max=_MOST_ALERTS, help="So many of the newest.")
+    ] = 20,
+    sandbox: Sandbox = False,
     as_json: AsJson = False,
 ) -> None:
     """The newest alerts, their keys, and whether they were sent."""
@@ -27,7 +29,7 @@ def listed(
     from clari_pipeline.store import alert_rows  # noqa: PLC0415
     from clari_pipeline.sync.context import Context  # noqa: PLC0415
 
-    settings = read_settings()
+    settings = settings_of(sandbox=sandbox)
     context = Context.of(settings)
     found: list[dict[str, Any]] = []
     if context.warehouse.exists():
@@ -45,7 +47,10 @@ def test(
         bool, typer.Option("--sample", help="Send a swing of invented people, as a real one will look.")
     ] = False,
 ) -> None:
-    """Send one message to each channel of CLARI_ALERT_URLS and print the result. Exits with 1 if a channel failed."""
+    """Send one message to each channel of CLARI_ALERT_URLS.
+
+    Prints which channels accepted it. Exits with 1 if one did not.
+    """
     from clari_pipeline.cli.commands import console_of_output  # noqa: PLC0415
     from clari_pipeline.notify import greeting, required_channels, sample  # noqa: PLC0415
 
@@ -70,9 +75,12 @@ def test(
 
 @app.command("resend", epilog="Example: clari-pipeline alerts resend")
 def resend(
-    keys: Annotated[list[str] | None, typer.Argument(help="Keys of alerts to send once more.")] = None,
+    keys: Annotated[list[str] | None, typer.Argument(metavar="KEY", help="Keys of alerts to send once more.")] = None,
 ) -> None:
-    """Send what is not sent yet; with keys, these once more to every channel."""
+    """Send what is not sent yet.
+
+    With keys, these are sent once more to every channel.
+    """
     from clari_pipeline.alerts.sending import Outbox  # noqa: PLC0415
     from clari_pipeline.cli.commands import console_of_output  # noqa: PLC0415
     from clari_pipeline.notify import required_channels  # noqa: PLC0415

@@ -13,34 +13,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from pydantic import ValidationError
 from typer.exceptions import TyperException
 
 from clari_pipeline.cli import alerts
-from clari_pipeline.cli.alerts import AsJson
+from clari_pipeline.cli.options import AsJson, Forecasts, Output, Periods, Quiet, Sandbox, settings_of
+from clari_pipeline.cli.working import working
 from clari_pipeline.config.rules import RulesError
-from clari_pipeline.config.settings import Settings, of_sandbox, read_settings
+from clari_pipeline.config.settings import Settings, mistyped, read_settings
+from clari_pipeline.config.values import faults_of
 from clari_pipeline.core.periods import Quarter, UnknownPeriod
 from clari_pipeline.core.runbook import ExitCode, PipelineError, RunbookSection, section_of
 from clari_pipeline.core.setting_errors import SettingsError, UsageError
 
 if TYPE_CHECKING:
+    from clari_pipeline.sync.log_lines import Level
     from clari_pipeline.sync.run import OpenSteps
 _INTERRUPTED = 130  # typer's exit code after Ctrl-C
 
 app = typer.Typer(
     help="Clari's forecast calls, quotas and closed-won figures in a warehouse that never forgets.",
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
 app.add_typer(alerts.app, name="alerts")
-
-OfSandbox = Annotated[bool, typer.Option("--sandbox", help="Of the sandbox's warehouse.")]
-Periods = Annotated[list[str] | None, typer.Option("--period", help="A fiscal quarter such as 2026_Q4; repeatable.")]
-Forecasts = Annotated[
-    list[str] | None, typer.Option("--forecast", help="A forecast id, instead of CLARI_FORECAST_IDS; repeatable.")
-]
 
 
 def _print_version(is_wanted: bool) -> None:
@@ -57,6 +55,8 @@ def program(
     ] = False,
 ) -> None:
     """Options that stand before a command."""
+    for name, meant in mistyped().items():
+        _say(f"{name} is no setting, and is ignored: did you mean {meant}?", RunbookSection.SETTING_UNKNOWN, "warning")
 
 
 @app.command(epilog="Example: clari-pipeline sync --period 2026_Q4 --period 2026_Q3")
@@ -66,7 +66,9 @@ def sync(
     forecast: Forecasts = None,
     last: Annotated[
         int | None,
-        typer.Option("--last", min=1, max=41, help="The current quarter and those before it, so many in all."),
+        typer.Option(
+            "--last", metavar="N", min=1, max=41, help="The current quarter and those before it, so many in all."
+        ),
     ] = None,
     current: Annotated[
         bool,
@@ -77,9 +79,10 @@ def sync(
     sandbox: Annotated[bool, typer.Option("--sandbox", help="Try it without a Clari account.")] = False,
     scenario: Annotated[
         str | None,
-        typer.Option("--scenario", help="With --sandbox: what its company does; see clari-pipeline sandbox."),
+        typer.Option("--scenario", metavar="NAME", help="With --sandbox: what its company does; see sandbox --help."),
     ] = None,
     as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Export, land, judge, merge, compare: the main job.
 
@@ -96,7 +99,8 @@ def sync(
         raise UsageError("--current and --last exclude each other: give one of them")
     if scenario and not sandbox:
         raise UsageError("--scenario belongs to --sandbox: give both, or neither")
-    with commands.sandbox_or_clari(read_settings(), scenario=(scenario or "calm") if sandbox else None) as settings:
+    name = (scenario or "calm") if sandbox else None
+    with commands.sandbox_or_clari(read_settings(), scenario=name, is_quiet=quiet) as settings:
         code = commands.sync(
             settings,
             quarters=quarters,
@@ -105,6 +109,7 @@ def sync(
             as_json=as_json,
             is_sandbox=sandbox,
             is_current=current,
+            is_quiet=quiet,
             open_steps=context.obj,
         )
     raise typer.Exit(code)
@@ -115,12 +120,14 @@ def replay(
     period: Periods = None,
     forecast: Forecasts = None,
     document: Annotated[
-        Path | None, typer.Option("--document", help="One file from elsewhere; needs --forecast and --period.")
+        Path | None,
+        typer.Option("--document", metavar="FILE", help="One file from elsewhere; needs --forecast and --period."),
     ] = None,
     inbox: Annotated[
         Path | None,
         typer.Option(
             "--inbox",
+            metavar="DIR",
             help="A folder of files from elsewhere: each new one is merged once, nothing is moved; needs --forecast,"
             " and --period for files that name no quarter.",
         ),
@@ -129,36 +136,52 @@ def replay(
         str | None,
         typer.Option(
             "--exported-at",
+            metavar="MOMENT",
             help="What the file is as of, ISO 8601: a time without a zone is UTC, a day alone begins in"
             " CLARI_ORG_TIMEZONE; else the file's modification time.",
         ),
     ] = None,
-    sandbox: OfSandbox = False,
+    sandbox: Sandbox = False,
     as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Merge landed documents again, in the order in which they were exported. Clari is not called."""
+    """Merge landed documents again, without a call to Clari.
+
+    They are merged in the order in which they were exported.
+    """
     quarters = [Quarter.parse(text) for text in period or []]
-    settings = _settings_of(sandbox=sandbox)
+    settings = settings_of(sandbox=sandbox)
     if inbox is not None:
         if document is not None or exported_at is not None:
             raise UsageError(
                 "--inbox excludes --document and --exported-at: leave them out; a file's figures are as of its "
                 "modification time"
             )
-        raise typer.Exit(_replay_inbox(settings, inbox, forecast or [], quarters, as_json=as_json))
+        raise typer.Exit(_replay_inbox(settings, inbox, forecast or [], quarters, as_json=as_json, is_quiet=quiet))
     if document is not None:
         raise typer.Exit(
-            _replay_document(settings, document, forecast or [], quarters, exported_at=exported_at, as_json=as_json)
+            _replay_document(
+                settings,
+                document,
+                forecast or [],
+                quarters,
+                exported_at=exported_at,
+                as_json=as_json,
+                is_quiet=quiet,
+            )
         )
     if exported_at is not None:
         raise UsageError("--exported-at belongs to --document: name the file too")
     from clari_pipeline.cli import commands  # noqa: PLC0415
 
-    raise typer.Exit(commands.replay(settings, quarters=quarters, forecasts=tuple(forecast or ()), as_json=as_json))
+    code = commands.replay(
+        settings, quarters=quarters, forecasts=tuple(forecast or ()), as_json=as_json, is_quiet=quiet
+    )
+    raise typer.Exit(code)
 
 
 def _replay_inbox(
-    settings: Settings, folder: Path, forecasts: list[str], quarters: list[Quarter], *, as_json: bool
+    settings: Settings, folder: Path, forecasts: list[str], quarters: list[Quarter], *, as_json: bool, is_quiet: bool
 ) -> int:
     if len(forecasts) != 1 or len(quarters) > 1:
         raise UsageError(
@@ -170,7 +193,9 @@ def _replay_inbox(
     from clari_pipeline.cli import commands  # noqa: PLC0415
 
     quarter = quarters[0] if quarters else None
-    return commands.replay_inbox(settings, folder, forecast_id=forecasts[0], quarter=quarter, as_json=as_json)
+    return commands.replay_inbox(
+        settings, folder, forecast_id=forecasts[0], quarter=quarter, as_json=as_json, is_quiet=is_quiet
+    )
 
 
 def _replay_document(
@@ -181,6 +206,7 @@ def _replay_document(
     *,
     exported_at: str | None,
     as_json: bool,
+    is_quiet: bool,
 ) -> int:
     if len(quarters) != 1 or len(forecasts) != 1:
         raise UsageError("--document needs one --forecast and one --period: say what the file holds")
@@ -197,79 +223,127 @@ def _replay_document(
         from clari_pipeline.cli import commands  # noqa: PLC0415 - takes most of a second, and a large document lands in it
 
         return commands.replay_document(
-            settings, arriving, forecast_id=forecasts[0], quarter=quarters[0], exported_at=as_of, as_json=as_json
+            settings,
+            arriving,
+            forecast_id=forecasts[0],
+            quarter=quarters[0],
+            exported_at=as_of,
+            as_json=as_json,
+            is_quiet=is_quiet,
         )
 
 
+@app.command(epilog="Example: clari-pipeline verify --period 2026_Q4 --repair")
+def verify(
+    period: Periods = None,
+    forecast: Annotated[
+        list[str] | None, typer.Option("--forecast", metavar="ID", help="A forecast id; all unless given; repeatable.")
+    ] = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Rebuild what differs from the landed documents, and the marts.")
+    ] = False,
+    sandbox: Sandbox = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the tables with the landed documents.
+
+    Every quarter, row by row; each row that differs is named. Clari is not called. Without --repair nothing is changed.
+    Exits with 1 where something differs and was not repaired, or a document is missing or damaged.
+    """
+    from clari_pipeline.cli import operations  # noqa: PLC0415
+
+    quarters = [str(Quarter.parse(text)) for text in period or []]
+    settings = settings_of(sandbox=sandbox)
+    raise typer.Exit(
+        operations.verify(settings, quarters=quarters, forecasts=forecast or (), is_repaired=repair, as_json=as_json)
+    )
+
+
 @app.command(epilog="Example: clari-pipeline status --json")
-def status(as_json: AsJson = False) -> None:
-    """Each forecast and quarter: its newest export and age; the export quota left; alerts not sent."""
+def status(sandbox: Sandbox = False, as_json: AsJson = False) -> None:
+    """Show each quarter's newest export, and the quota left.
+
+    Each forecast and quarter with the age of its figures; how many exports are left; alerts that are not sent yet.
+    """
     from clari_pipeline.cli import commands  # noqa: PLC0415
 
-    raise typer.Exit(commands.status(read_settings(), as_json=as_json))
+    raise typer.Exit(commands.status(settings_of(sandbox=sandbox), as_json=as_json))
 
 
 @app.command(epilog="Example: clari-pipeline board --open")
 def board(
     is_opened: Annotated[bool, typer.Option("--open", help="Show it in the browser, too.")] = False,
-    sandbox: OfSandbox = False,
+    sandbox: Sandbox = False,
 ) -> None:
-    """Write the revenue board, one HTML file that needs no network, and print its path. Clari is not called."""
+    """Write the revenue board, an HTML file; print its path.
+
+    The file needs no network. Clari is not called.
+    """
     from clari_pipeline.cli import operations  # noqa: PLC0415
 
-    raise typer.Exit(operations.board(_settings_of(sandbox=sandbox), is_opened=is_opened))
+    raise typer.Exit(operations.board(settings_of(sandbox=sandbox), is_opened=is_opened))
 
 
 @app.command(epilog="Example: clari-pipeline quality --open")
 def quality(
     is_opened: Annotated[bool, typer.Option("--open", help="Show it in the browser, too.")] = False,
-    sandbox: OfSandbox = False,
+    sandbox: Sandbox = False,
 ) -> None:
-    """Write Great Expectations' Data Docs of the newest runs' checks, and print the path. Clari is not called."""
-    from clari_pipeline.ops.quality import show  # noqa: PLC0415 - what it is made with takes a moment
+    """Write Data Docs of the newest checks; print the path.
 
-    raise typer.Exit(show(_settings_of(sandbox=sandbox), is_opened=is_opened))
+    Great Expectations' own pages, of the newest runs. Clari is not called.
+    """
+    with working("Writing Data Docs"):
+        from clari_pipeline.ops.quality import show  # noqa: PLC0415 - what it is made with takes a moment
 
-
-def _settings_of(*, sandbox: bool) -> Settings:
-    """The settings, or those of the sandbox's warehouse."""
-    settings = read_settings()
-    return settings.model_copy(update=of_sandbox(settings)) if sandbox else settings
+        code = show(settings_of(sandbox=sandbox), is_opened=is_opened)
+    raise typer.Exit(code)
 
 
 @app.command(epilog="Example: clari-pipeline as-of 2026-10-31T09:00 --period 2026_Q4 --format csv --output then.csv")
 def as_of(
-    moment: Annotated[str, typer.Argument(help="ISO 8601, such as 2026-10-31T09:00; UTC where it names no zone.")],
+    moment: Annotated[
+        str, typer.Argument(metavar="MOMENT", help="ISO 8601, such as 2026-10-31T09:00; UTC where it names no zone.")
+    ],
     period: Periods = None,
     forecast: Annotated[
-        list[str] | None, typer.Option("--forecast", help="A forecast id; all unless given; repeatable.")
+        list[str] | None, typer.Option("--forecast", metavar="ID", help="A forecast id; all unless given; repeatable.")
     ] = None,
     form: Annotated[
         Literal["table", "csv", "parquet"] | None,
-        typer.Option("--format", help="What to write; a table, unless the file is called .csv or .parquet."),
+        typer.Option("--format", help="What to write; by the file's suffix (.csv, .parquet, .txt), or a table."),
     ] = None,
-    output: Annotated[Path | None, typer.Option("--output", help="The file to write; else standard output.")] = None,
+    output: Output = None,
+    sandbox: Sandbox = False,
 ) -> None:
-    """Every entry as it stood at a moment: what was known then, whatever came later. Clari is not called."""
+    """Show every entry as it stood at a moment.
+
+    That is what was known then, whatever came later. Names are the newest. Clari is not called.
+    """
     from clari_pipeline.ops import as_of as known  # noqa: PLC0415
 
     quarters = [Quarter.parse(text) for text in period or []]
-    settings = read_settings()
+    settings = settings_of(sandbox=sandbox)
     then = _moment(moment, settings, name="MOMENT")
-    wanted = form or known.format_of(output)
-    code = known.show(settings, then, quarters=quarters, forecasts=forecast or (), form=wanted, output=output)
+    wanted = known.format_of(output, form)
+    with working("Reading the warehouse"):
+        code = known.show(settings, then, quarters=quarters, forecasts=forecast or (), form=wanted, output=output)
     raise typer.Exit(code)
 
 
 @app.command(epilog="Example: clari-pipeline serve-health --port 9464, then curl -f http://127.0.0.1:9464/health")
 def serve_health(
     host: Annotated[
-        str, typer.Option("--host", help="The address to answer at; 0.0.0.0 is every one of this machine.")
+        str,
+        typer.Option("--host", metavar="ADDRESS", help="Where to listen; 0.0.0.0 is every address of this machine."),
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes any that is free.")] = 9464,
+    port: Annotated[
+        int, typer.Option("--port", metavar="N", min=0, max=65535, help="0 takes any that is free.")
+    ] = 9464,
 ) -> None:
-    """Answer GET /health and GET /metrics from the ledger, until it is interrupted.
+    """Serve /health and /metrics from the ledger.
 
+    It answers until it is interrupted.
     /health says 503 where the newest merged figures are older than CLARI_MAX_AGE_HOURS. Clari is not asked.
     """
     from clari_pipeline.ops import health  # noqa: PLC0415 - nobody else waits for uvicorn
@@ -279,13 +353,21 @@ def serve_health(
 
 @app.command(epilog="Example: clari-pipeline sandbox --port 8765 --scenario swings")
 def sandbox(
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes any that is free.")] = 8765,
-    scenario: Annotated[str, typer.Option("--scenario", help="What its company does; 'list' names them all.")] = "calm",
-    seed: Annotated[int, typer.Option("--seed", help="Another seed is another company.")] = 7,
-    people: Annotated[int, typer.Option("--people", min=1, max=20000, help="How many people it has.")] = 40,
+    port: Annotated[
+        int, typer.Option("--port", metavar="N", min=0, max=65535, help="0 takes any that is free.")
+    ] = 8765,
+    scenario: Annotated[
+        str, typer.Option("--scenario", metavar="NAME", help="What its company does; 'list' names them all.")
+    ] = "calm",
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Another seed is another company.")] = 7,
+    people: Annotated[
+        int, typer.Option("--people", metavar="N", min=1, max=20000, help="How many people it has.")
+    ] = 40,
     screen: Annotated[
         Path | None,
-        typer.Option("--screen", help="Write the CSV that a manager exports from Clari's screen, and exit."),
+        typer.Option(
+            "--screen", metavar="FILE", help="Write the CSV that a manager exports from Clari's screen, and exit."
+        ),
     ] = None,
 ) -> None:
     """A Clari API on this machine, until it is interrupted."""
@@ -298,14 +380,16 @@ def sandbox(
 @app.command(epilog="Example: clari-pipeline backup /mnt/backup/clari")
 def backup(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Empty at first; the same one each time.")],
+    quiet: Quiet = False,
 ) -> None:
-    """Save the warehouse and the landed documents; a sync may go on meanwhile.
+    """Save the warehouse and the landed documents.
 
+    A sync may run at the same time.
     What DIR holds already, byte by byte, is not copied again. Exits with 1 where a document could not be saved.
     """
     from clari_pipeline.cli import operations  # noqa: PLC0415
 
-    raise typer.Exit(operations.backup(read_settings(), folder))
+    raise typer.Exit(operations.backup(read_settings(), folder, is_quiet=quiet))
 
 
 @app.command(epilog="Example: clari-pipeline restore /mnt/backup/clari --dry-run")
@@ -318,12 +402,23 @@ def restore(
         bool, typer.Option("--documents-only", help="The landed documents that are missing; not the warehouse.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Prove the backup, and say what would be done.")] = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Put a backup back, once every byte of it is proved. Nothing is overwritten without --force."""
+    """Put a backup back, once every byte of it is proved.
+
+    Nothing is overwritten without --force.
+    """
     from clari_pipeline.cli import operations  # noqa: PLC0415
 
     raise typer.Exit(
-        operations.restore(read_settings(), folder, force=force, documents_only=documents_only, dry_run=dry_run)
+        operations.restore(
+            read_settings(),
+            folder,
+            force=force,
+            documents_only=documents_only,
+            dry_run=dry_run,
+            is_quiet=quiet,
+        )
     )
 
 
@@ -333,30 +428,39 @@ def preflight(
     deep: Annotated[
         bool, typer.Option("--deep", help="Make one export, of the smallest quarter: it counts against the quota.")
     ] = False,
+    sandbox: Annotated[
+        bool, typer.Option("--sandbox", help="Look at a sandbox, and at the warehouse that sync --sandbox fills.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """The go-live checklist: a line each, PASS, WARN or FAIL, and what to do. Exits with 1 where one fails.
+    """Run the go-live checklist: what is ready, what is not.
 
-    Without --deep nothing counts against Clari's quota. In the warehouse it notes whether this organisation has Clari's
+    A line each, PASS, WARN or FAIL, and what to do. Exits with 1 where one fails. Without --deep nothing counts
+    against Clari's quota. In the warehouse it notes whether this organisation has Clari's
     call without a job, and changes nothing else.
     """
-    from clari_pipeline.cli import operations  # noqa: PLC0415
+    from clari_pipeline.cli import commands, operations  # noqa: PLC0415
 
-    raise typer.Exit(operations.preflight(is_sent=send, is_deep=deep, as_json=as_json))
+    if not sandbox:
+        raise typer.Exit(operations.preflight(is_sent=send, is_deep=deep, as_json=as_json))
+    with commands.sandbox_or_clari(read_settings(), scenario="calm", is_quiet=as_json) as settings:
+        code = operations.preflight(settings, is_sent=send, is_deep=deep, as_json=as_json)
+    raise typer.Exit(code)
 
 
 @app.command(epilog="Example: clari-pipeline debug-bundle --output clari-debug.tar.gz")
 def debug_bundle(
     output: Annotated[
-        Path | None, typer.Option("--output", help="The file to write; else clari-debug-….tar.gz here.")
+        Path | None, typer.Option("--output", metavar="FILE", help="The file to write; else clari-debug-….tar.gz here.")
     ] = None,
     with_people: Annotated[
         bool, typer.Option("--with-people", help="People's names and addresses, and the texts of alerts, too.")
     ] = False,
 ) -> None:
-    """One archive to send to support: versions, settings, ledger, recent events, checks. No secret, and no person.
+    """Write one archive to send to support.
 
-    It names people by Clari's ids alone, and holds no amounts but those in the evidence of checks.
+    Versions, settings, ledger, recent events, checks. No secret, and no person:
+    it names people by Clari's ids alone, and holds no amounts but those in the evidence of checks.
     """
     from clari_pipeline.cli import operations  # noqa: PLC0415
 
@@ -367,14 +471,16 @@ def debug_bundle(
 def retention(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say which quarters and rows would go.")] = False,
     as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Let quarters beyond CLARI_RETENTION_PERIODS leave the tables: never the current one and the seven before it.
+    """Delete quarters beyond CLARI_RETENTION_PERIODS.
 
+    They leave the tables; never the current one and the seven before it.
     Landed documents stay, and replay brings a quarter back. Exits with 1 where one has to stay, for lack of a document.
     """
     from clari_pipeline.cli import operations  # noqa: PLC0415
 
-    raise typer.Exit(operations.retention(read_settings(), dry_run=dry_run, as_json=as_json))
+    raise typer.Exit(operations.retention(read_settings(), dry_run=dry_run, as_json=as_json, is_quiet=quiet))
 
 
 @app.command(epilog="Example: CLARI_ENV=staging clari-pipeline environment --take-over")
@@ -383,7 +489,10 @@ def environment(
         bool, typer.Option("--take-over", help="The warehouse belongs to CLARI_ENV from now on; unset: to none.")
     ] = False,
 ) -> None:
-    """Which environment the warehouse belongs to. Every command refuses a warehouse of another than CLARI_ENV."""
+    """Show which environment the warehouse belongs to.
+
+    Every command refuses a warehouse of another than CLARI_ENV.
+    """
     from clari_pipeline.cli import operations  # noqa: PLC0415
 
     raise typer.Exit(operations.environment(read_settings(), take_over=take_over))
@@ -392,10 +501,16 @@ def environment(
 @app.command(epilog="Example: clari-pipeline runbook auth_failed")
 def runbook(
     section: Annotated[
-        str | None, typer.Argument(help="What an error ends with, such as auth_failed; the whole page unless given.")
+        str | None,
+        typer.Argument(
+            metavar="NAME", help="What an error ends with, such as auth_failed; the whole page unless given."
+        ),
     ] = None,
 ) -> None:
-    """Print what to do about an error, an alert, a check or a line of preflight. Nothing is opened or asked."""
+    """Print what to do about an error, an alert or a check.
+
+    Nothing is opened, and Clari is not asked.
+    """
     from clari_pipeline.cli import runbook as pages  # noqa: PLC0415
 
     typer.echo(pages.text(section))
@@ -417,9 +532,7 @@ def run(arguments: list[str], *, open_steps: OpenSteps | None = None) -> int:
     except typer.Exit as done:
         code = done.exit_code
     except TyperException as error:
-        return _fail(
-            f"{error.format_message()}: see clari-pipeline --help", UsageError.section, ExitCode.WRONG_SETTINGS
-        )
+        return _fail(_usage_of(error), UsageError.section, ExitCode.WRONG_SETTINGS)
     except (SettingsError, RulesError, UnknownPeriod) as error:
         return _fail(str(error), error.section, ExitCode.WRONG_SETTINGS)
     except (typer.Abort, KeyboardInterrupt):
@@ -432,6 +545,16 @@ def run(arguments: list[str], *, open_steps: OpenSteps | None = None) -> int:
         said = "interrupted: run again, what was submitted or landed is continued"
         return _fail(said, RunbookSection.INTERRUPTED, ExitCode.NOT_DONE)
     return code if isinstance(code, int) else ExitCode.DONE
+
+
+def _usage_of(error: TyperException) -> str:
+    """What is wrong with an option or argument, and the command whose help says what is right."""
+    said = error.format_message()
+    if isinstance(error.__cause__, ValidationError):  # whose words typer passes on
+        remedies = "; ".join(remedy for _, remedy in faults_of(error.__cause__))
+        said = f"{said.partition(': ')[0]}: {remedies}"
+    context = getattr(error, "ctx", None)
+    return f"{said.rstrip('.')}: see {context.command_path if context else 'clari-pipeline'} --help"
 
 
 def _fail_by_kind(error: Exception) -> int:
@@ -462,10 +585,14 @@ def _settings() -> Settings | None:
 
 
 def _fail(message: str, section: str, code: ExitCode) -> ExitCode:
+    _say(message, section)
+    return code
+
+
+def _say(message: str, section: str, level: Level = "error") -> None:
     from clari_pipeline.sync.log_lines import CommandLog  # noqa: PLC0415
 
-    CommandLog(_settings()).say(" ".join(message.split()), section=section)
-    return code
+    CommandLog(_settings()).say(" ".join(message.split()), section=section, level=level)
 
 
 def _moment(text: str, settings: Settings, *, name: str) -> datetime:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
+from clari_pipeline.cli.working import working
 from clari_pipeline.config.settings import Settings, of_sandbox
 from clari_pipeline.core.interrupts import run_interruptibly
 from clari_pipeline.core.periods import Quarter
@@ -38,7 +39,7 @@ _SANDBOX_FORECASTS = ("total_new",)
 
 
 @contextmanager
-def sandbox_or_clari(settings: Settings, *, scenario: str | None) -> Iterator[Settings]:
+def sandbox_or_clari(settings: Settings, *, scenario: str | None, is_quiet: bool = False) -> Iterator[Settings]:
     """Yield the settings, or with a `scenario` those of a sandbox that runs in the block, with its own warehouse."""
     if scenario is None:
         yield settings
@@ -46,7 +47,7 @@ def sandbox_or_clari(settings: Settings, *, scenario: str | None) -> Iterator[Se
     from clari_pipeline.sandbox import SCENARIOS, Sandbox  # noqa: PLC0415
 
     _check_scenario(scenario)
-    progress = PlainConsole(stderr=True, highlight=False, quiet=settings.log_format == "json")
+    progress = PlainConsole(stderr=True, highlight=False, quiet=is_quiet or settings.log_format == "json")
     progress.print(f"Starting a Clari sandbox on this machine ({scenario}: {SCENARIOS[scenario]})", soft_wrap=True)
     own = of_sandbox(settings)
     with Sandbox(scenario=scenario, fiscal_year_start_month=own["fiscal_year_start_month"]) as running:
@@ -77,6 +78,7 @@ def sync(
     as_json: bool,
     is_sandbox: bool,
     is_current: bool = False,
+    is_quiet: bool = False,
     hooks: Hooks | None = None,
     open_steps: OpenSteps | None = None,
 ) -> int:
@@ -84,6 +86,7 @@ def sync(
     `open_steps` opens others. Raises `SettingsError`, and `WrongEnvironment` without an alert.
 
     `is_current`: the newest week alone, of the current quarter unless `quarters` names others, without export jobs.
+    `is_quiet`: only warnings and errors are printed.
     """
     from clari_pipeline.notify import open_channels  # noqa: PLC0415
 
@@ -112,7 +115,7 @@ def sync(
             tags=({"clari/source": "sandbox"} if is_sandbox else {})
             | ({"clari/current": "true"} if is_current else {}),
         )
-        work = partial(_sync, context, request, log, as_json=as_json, open_steps=open_steps)
+        work = partial(_sync, context, request, log, as_json=as_json, is_quiet=is_quiet, open_steps=open_steps)
         return run_interruptibly(work, stop=partial(_stop, context.stop, log))
     except (SettingsError, WrongEnvironment):
         raise
@@ -127,34 +130,51 @@ def sync(
 
 
 def _stop(signal: StopSignal, log: CommandLog) -> None:
-    log.say("stopping once the quarter at hand is merged; Ctrl-C once more leaves at once")
+    log.say("stopping once the quarter at hand is merged; Ctrl-C once more leaves at once", level="info")
     signal.set()
 
 
 def _sync(
-    context: Context, request: SyncRequest, log: CommandLog, *, as_json: bool, open_steps: OpenSteps | None
+    context: Context,
+    request: SyncRequest,
+    log: CommandLog,
+    *,
+    as_json: bool,
+    is_quiet: bool,
+    open_steps: OpenSteps | None,
 ) -> int:
     """Run the sync, send its alerts, print the result."""
-    from clari_pipeline.alerts.raising import Alerts  # noqa: PLC0415
-    from clari_pipeline.checks import export_gate  # noqa: PLC0415
-    from clari_pipeline.cli.progress import SyncProgress  # noqa: PLC0415
-    from clari_pipeline.sync.run import run_sync  # noqa: PLC0415
+    from clari_pipeline.cli.progress import SyncProgress, announcing  # noqa: PLC0415
 
-    if open_steps is None:
-        from clari_pipeline.defs.running import job_steps  # noqa: PLC0415 - dagster takes a second
-
-        open_steps = job_steps
-    context.prepare()
-    export_gate.warm_up()
-    console = PlainConsole(stderr=True, quiet=context.settings.log_format == "json")
+    console = PlainConsole(stderr=True, quiet=is_quiet or context.settings.log_format == "json")
     with SyncProgress(console, context.hooks) as progress:
-        result = run_sync(context, request, open_steps, on_plan=progress.expect)
-    sent = Alerts(context).notify_of_sync(result)
+        progress.doing("Loading Dagster and the checks")
+        from clari_pipeline.alerts.raising import Alerts  # noqa: PLC0415
+        from clari_pipeline.checks import export_gate  # noqa: PLC0415
+        from clari_pipeline.sync.run import run_sync  # noqa: PLC0415
+
+        if open_steps is None:
+            from clari_pipeline.defs.running import job_steps  # noqa: PLC0415 - dagster takes a second
+
+            open_steps = job_steps
+        progress.doing("Opening the warehouse")
+        context.prepare()
+        export_gate.warm_up()
+        result = run_sync(context, request, announcing(open_steps, progress.doing), on_plan=progress.expect)
+        progress.doing("Raising and sending alerts")
+        sent = Alerts(context).notify_of_sync(result)
     result = replace(result, finished_at=context.now())
-    return _finish(context, result, log, as_json=as_json, sent=sent)
+    return _finish(context, result, log, as_json=as_json, is_quiet=is_quiet, sent=sent)
 
 
-def replay(settings: Settings, *, quarters: Sequence[Quarter], forecasts: tuple[str, ...], as_json: bool) -> int:
+def replay(
+    settings: Settings,
+    *,
+    quarters: Sequence[Quarter],
+    forecasts: tuple[str, ...],
+    as_json: bool,
+    is_quiet: bool = False,
+) -> int:
     """Merge landed documents again; an export that was refused before and is again does not count as failed."""
     from clari_pipeline.sync.products.replaying import ReplayedProducts, replay_products  # noqa: PLC0415
     from clari_pipeline.sync.replaying import Replay  # noqa: PLC0415
@@ -163,7 +183,7 @@ def replay(settings: Settings, *, quarters: Sequence[Quarter], forecasts: tuple[
         replayed = Replay(context).documents(quarters, forecasts)
         return replayed, ReplayedProducts() if quarters or forecasts else replay_products(context)
 
-    return _replay(settings, merge, as_json=as_json)
+    return _replay(settings, merge, as_json=as_json, is_quiet=is_quiet)
 
 
 def replay_document(
@@ -174,6 +194,7 @@ def replay_document(
     quarter: Quarter,
     exported_at: datetime | None,
     as_json: bool,
+    is_quiet: bool = False,
 ) -> int:
     """Land and merge one document from a file."""
     from clari_pipeline.sync.products.replaying import ReplayedProducts  # noqa: PLC0415
@@ -185,10 +206,18 @@ def replay_document(
         )
         return replayed, ReplayedProducts()
 
-    return _replay(settings, merge, as_json=as_json)
+    return _replay(settings, merge, as_json=as_json, is_quiet=is_quiet)
 
 
-def replay_inbox(settings: Settings, folder: Path, *, forecast_id: str, quarter: Quarter | None, as_json: bool) -> int:
+def replay_inbox(
+    settings: Settings,
+    folder: Path,
+    *,
+    forecast_id: str,
+    quarter: Quarter | None,
+    as_json: bool,
+    is_quiet: bool = False,
+) -> int:
     """Land and merge every new document of a folder; exit code 1 where one of them was not merged."""
     from clari_pipeline.sync.inbox import Inbox  # noqa: PLC0415
     from clari_pipeline.sync.products.replaying import ReplayedProducts  # noqa: PLC0415
@@ -197,6 +226,7 @@ def replay_inbox(settings: Settings, folder: Path, *, forecast_id: str, quarter:
         settings,
         lambda context, run_id: (Inbox(context, forecast_id, quarter, run_id).merge(folder), ReplayedProducts()),
         as_json=as_json,
+        is_quiet=is_quiet,
         is_inbox=True,
     )
 
@@ -206,6 +236,7 @@ def _replay(
     merge: Callable[[Context, str], tuple[Replayed, ReplayedProducts]],
     *,
     as_json: bool,
+    is_quiet: bool,
     is_inbox: bool = False,
 ) -> int:
     from clari_pipeline.sync.outcomes import outcomes_of, swings_of  # noqa: PLC0415
@@ -215,15 +246,19 @@ def _replay(
     context, log = Context.of(settings), CommandLog(settings)
 
     def work() -> int:
-        context.prepare()
-        run_id, started_at = uuid.uuid4().hex, context.now()
-        replayed, products = merge(context, run_id)
-        judged = judge_own_rules(context, run_id)
-        published = publish(context.warehouse, context.places)
-        with context.warehouse.kept_open():
-            outcomes = outcomes_of(context.warehouse, replayed.request_ids)
-            with context.warehouse.session() as session:
-                swings = swings_of(session, outcomes)
+        with working("Opening the warehouse", is_quiet=is_quiet) as now:
+            context.prepare()
+            run_id, started_at = uuid.uuid4().hex, context.now()
+            now("Merging documents")
+            replayed, products = merge(context, run_id)
+            now("Judging your own rules")
+            judged = judge_own_rules(context, run_id)
+            now("Publishing tables and marts to readers")
+            published = publish(context.warehouse, context.places)
+            with context.warehouse.kept_open():
+                outcomes = outcomes_of(context.warehouse, replayed.request_ids)
+                with context.warehouse.session() as session:
+                    swings = swings_of(session, outcomes)
         result = SyncResult(
             run_id=run_id,
             started_at=started_at,
@@ -240,7 +275,7 @@ def _replay(
         )
         excused = replayed.request_ids if is_inbox else replayed.refused_before  # a refused file is a failure already
         files = replayed.files if is_inbox else None
-        return _finish(context, result, log, as_json=as_json, excused=excused, files=files)
+        return _finish(context, result, log, as_json=as_json, is_quiet=is_quiet, excused=excused, files=files)
 
     return run_interruptibly(work, stop=partial(_stop, context.stop, log))
 
@@ -254,11 +289,14 @@ def status(settings: Settings, *, as_json: bool) -> int:
     exports: list[ledger.QuarterStatus] = []
     products = reporting.products_document(None, settings)
     alerts_unsent = 0
-    if warehouse.exists():
-        with warehouse.session() as session:
-            exports, alerts_unsent = ledger.status(session), ledger.alerts_pending(session)
-            products = reporting.products_document(session, settings)
-    document = reporting.status_document(exports, _quota(settings), alerts_unsent) | products
+    with working("Reading the warehouse", is_quiet=as_json) as now:
+        if warehouse.exists():
+            with warehouse.session() as session:
+                exports, alerts_unsent = ledger.status(session), ledger.alerts_pending(session)
+                products = reporting.products_document(session, settings)
+        now("Asking Clari for the export quota")
+        quota = _quota(settings)
+    document = reporting.status_document(exports, quota, alerts_unsent) | products
     if as_json:
         print_json(document)
     else:
@@ -303,11 +341,13 @@ def _finish(
     log: CommandLog,
     *,
     as_json: bool,
+    is_quiet: bool,
     sent: Sent | None = None,
     excused: Collection[str] = (),
     files: Sequence[InboxFile] | None = None,
 ) -> int:
-    """Print the result; exit code 1 where anything failed except the exports in `excused` (request ids).
+    """Print the result; exit code 1 where anything failed except the exports in `excused` (request ids), and where
+    tables were found damaged, though they are repaired.
 
     `files` are those of an inbox, where one was read.
     """
@@ -315,20 +355,21 @@ def _finish(
 
     if as_json:
         print(reporting.report_json(result, alerts_sent=sent.alerts if sent else 0, files=files))  # noqa: T201
-    else:
+    elif not is_quiet:
         console = console_of_output()
         if files is not None:
             reporting.show_files(console, files)
         if files is None or result.outcomes:
-            reporting.show_report(console, result)
+            reporting.show_report(console, result, files)
         warehouse, places = context.warehouse, context.places
         console.print(f"Warehouse: {warehouse.place} (schema clari)", highlight=False, soft_wrap=True)
         if (copy := places.copy).exists() and warehouse.kind.capabilities.is_copied:
             console.print(f"To read while it runs: {copy}, {places.marts}/", highlight=False, soft_wrap=True)
     failed = [outcome for outcome in result.outcomes if outcome.is_failure and outcome.export.request_id not in excused]
-    problems = [*reporting.failures(failed), *result.failures]
+    problems = [*reporting.failures(failed), *reporting.repaired(result.outcomes), *result.failures]
     warnings = [*reporting.warnings(result), *(sent.problems if sent else ()), *result.warnings]
-    log.say(*warnings, *problems)
+    log.say(*warnings, level="warning")
+    log.say(*problems)
     return ExitCode.NOT_DONE if problems else ExitCode.DONE
 
 
@@ -350,7 +391,8 @@ def _quota(settings: Settings) -> dict[str, Any] | None:
     try:
         limits = asyncio.run(ask())
     except (ClariError, ValueError) as error:
-        CommandLog(settings).say(f"export quota unknown: {error}", section=RunbookSection.QUOTA_UNKNOWN)
+        said = f"export quota unknown: {error}"
+        CommandLog(settings).say(said, section=RunbookSection.QUOTA_UNKNOWN, level="warning")
         return None
     return {
         "monthly": limits.monthly_quota,

@@ -1,6 +1,6 @@
 """The output of commands: tables and lines for people, JSON documents for programs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from clari_pipeline.core.runbook import AlertKind, Problem, RunbookSection, with
 from clari_pipeline.core.safe_text import json_text, printable
 from clari_pipeline.store import fetches
 from clari_pipeline.store.ledger import QuarterStatus
+from clari_pipeline.store.ledger_rows import ExportRow
 from clari_pipeline.store.marts import Swing
 from clari_pipeline.sync.outcomes import Outcome
 from clari_pipeline.sync.replaying import InboxFile
@@ -20,10 +21,18 @@ from clari_pipeline.sync.run import SyncResult
 from clari_pipeline.warehouse.session import Record, Session
 
 _SHOWN_SWINGS = 10
+_LEAST_NAME = 9  # columns that a person and a field have at least
 _GAP = ("gap_from", "gap_to")
 _WHY = {
     "expired": " and cannot be had again",
     "cut_off": ": Clari cuts it off, and less than a day cannot be asked for",
+}
+_COUNTS = {
+    "rows_exported": "entries",
+    "rows_inserted": "new",
+    "rows_updated": "changed",
+    "rows_unchanged": "same",
+    "rows_disappeared": "gone",
 }
 _EXPORT_COLUMNS = (
     *("forecast_id", "time_period_id", "source", "job_id", "state"),
@@ -128,10 +137,13 @@ def show_files(console: Console, files: Sequence[InboxFile]) -> None:
         console.print(printable(file.line), highlight=False, soft_wrap=True)
 
 
-def show_report(console: Console, result: SyncResult) -> None:
-    """Print a table of quarters, then failed checks and swings, then the lines of products."""
+def show_report(console: Console, result: SyncResult, files: Sequence[InboxFile] | None = None) -> None:
+    """Print tables of what was merged and what was not, then failed checks and swings, then the lines of products.
+
+    `files` are the entries of an inbox, where one was read: they tell its exports apart.
+    """
     if result.outcomes or not result.products:
-        _show_forecasts(console, result)
+        _show_forecasts(console, result, files or ())
     for rule in (rule for rule in result.expectations if not rule.passed):
         line = with_anchor(
             f"{rule.severity:5} {rule.table_name or ''}  {rule.rule_name}: {rule.summary}", AlertKind.QUALITY
@@ -144,34 +156,113 @@ def show_report(console: Console, result: SyncResult) -> None:
             console.print(line, highlight=False, soft_wrap=True)
 
 
-def _show_forecasts(console: Console, result: SyncResult) -> None:
+def _show_forecasts(console: Console, result: SyncResult, files: Sequence[InboxFile]) -> None:
     if not result.outcomes:
         console.print("Nothing was merged: no such document has landed. clari-pipeline sync brings them.")
         return
-    table = Table(title="What was merged", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    for name in ("forecast", "quarter", "state"):
-        table.add_column(name, no_wrap=True, overflow="fold")
-    for name in ("entries", "new", "changed", "same", "gone", "waited"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for export in (outcome.export for outcome in result.outcomes):
-        counts = ("rows_exported", "rows_inserted", "rows_updated", "rows_unchanged", "rows_disappeared")
-        which = (export.forecast_id, export.time_period_id, export.state)
-        waited = "without a job" if export.is_current else f"{export.wait_seconds or 0:.1f} s"
-        table.add_row(*which, *(_number(getattr(export, name)) for name in counts), waited)
+    exports = [outcome.export for outcome in result.outcomes]
+    names = {file.request_id: file.name for file in files}
+    is_mixed = len({export.is_current for export in exports}) > 1
+    merged = [export for export in exports if export.is_loaded]
+    if merged:
+        _show_exports(console, "What was merged", merged, _COUNTS, names, with_source=is_mixed)
+    if left := [export for export in exports if not export.is_loaded]:
+        _show_exports(console, "What was not merged", left, {}, names, with_source=is_mixed)
+    is_shown = _show_verdicts(console, result.outcomes)
+    if not is_shown and not left:
+        console.print("No problems found.")
+    show_swings(console, result.swings)
+
+
+def _show_exports(
+    console: Console,
+    title: str,
+    exports: Sequence[ExportRow],
+    counts: Mapping[str, str],
+    files: Mapping[str | None, str],
+    *,
+    with_source: bool,
+) -> None:
+    """Print a row an export; with the file of each, or its source, where several would look alike.
+
+    The forecast stands in the title where it is the same in all. Nothing is cut off: what does not fit is folded.
+    """
+    forecasts = {export.forecast_id for export in exports}
+    are_several = len(forecasts) > 1
+    full_title = title if are_several else f"{title}: {forecasts.pop()}"
+    table = Table(title=full_title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for name in (*(["forecast"] if are_several else []), "quarter", *(["file"] if files else []), "state"):
+        table.add_column(name, overflow="fold", no_wrap=name != "file")
+    for name in counts.values():
+        table.add_column(name, justify="right", overflow="fold", no_wrap=True)
+    if with_source:
+        table.add_column("source", overflow="fold")
+    table.add_column("waited", justify="right", overflow="fold", no_wrap=True)
+    for export in exports:
+        table.add_row(
+            *([export.forecast_id] if are_several else []),
+            export.time_period_id,
+            *([files.get(export.request_id, "")] if files else []),
+            export.state,
+            *(_number(getattr(export, name)) for name in counts),
+            *(["newest week" if export.is_current else "export"] if with_source else []),
+            "no job" if export.is_current else f"{export.wait_seconds or 0:.1f} s",
+        )
     console.print(table)
-    found = [(outcome, one) for outcome in result.outcomes for one in outcome.verdicts if not one.passed]
-    if not found and not any(outcome.is_failure for outcome in result.outcomes):
-        console.print("Found: nothing amiss.")
-    for outcome, verdict in found:
-        where = f"{outcome.export.forecast_id} {outcome.export.time_period_id}"
-        shown = [f"{name} {value}" for name, value in verdict.evidence.items() if isinstance(value, int | str)]
-        summary = verdict.evidence.get("summary") or ", ".join(shown)
-        line = with_anchor(f"{verdict.severity:5} {where}  {verdict.check_name}: {summary}", verdict.check_name)
+
+
+def _show_verdicts(console: Console, outcomes: Sequence[Outcome]) -> bool:
+    """Print a line for each finding, with all exports that it concerns; returns whether there was any.
+
+    What kept an export out is left to `failures`: one cause is said once.
+    """
+    labels: dict[tuple[str, str, str], list[str]] = {}
+    for outcome in outcomes:
+        for one in outcome.verdicts:
+            if one.passed or (outcome.is_failure and one.check_name == outcome.section):
+                continue
+            shown = [f"{name} {value}" for name, value in one.evidence.items() if isinstance(value, int | str)]
+            summary = one.evidence.get("summary") or ", ".join(shown)
+            labels.setdefault((one.severity, one.check_name, summary), []).append(outcome.export.label)
+    for (severity, check, summary), found in labels.items():
+        line = with_anchor(f"{severity:5} {', '.join(found)}  {check}: {summary}", check)
         console.print(line, highlight=False, soft_wrap=True)
-    for swing in result.swings[:_SHOWN_SWINGS]:
-        console.print(f"SWING {_swing(swing)}", highlight=False, soft_wrap=True)
-    if (more := len(result.swings) - _SHOWN_SWINGS) > 0:
-        console.print(f"      and {more} more: select * from clari.forecast_swing")  # noqa: S608 - to read
+    return bool(labels)
+
+
+def show_swings(console: Console, swings: Sequence[Swing]) -> None:
+    """Print the largest swings as a table that fits the console; forecast and quarter only where they differ."""
+    if not swings:
+        return
+    places = {
+        name: [getattr(swing, column) for swing in swings]
+        for name, column in (("forecast", "forecast_id"), ("quarter", "time_period_id"))
+    }
+    differing = {name: values for name, values in places.items() if len(set(values)) > 1}
+    alike = " ".join(values[0] for name, values in places.items() if name not in differing)
+    title = " ".join(["Calls that moved", *([f"({alike})"] if alike else [])])
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in ("person", "field"):
+        table.add_column(name, overflow="fold", min_width=_LEAST_NAME)
+    for name in differing:
+        table.add_column(name, overflow="fold")
+    for name in ("from", "to", "change"):
+        table.add_column(name, justify="right", overflow="fold", no_wrap=True)
+    table.add_column("since last", overflow="fold")
+    for place, swing in enumerate(swings[:_SHOWN_SWINGS]):
+        change = "" if swing.change_amount is None else f"{swing.change_amount:+,.2f}"
+        table.add_row(
+            swing.user_name or swing.user_id,
+            swing.field_name,
+            *(values[place] for values in differing.values()),
+            f"{swing.previous_value:,.2f}",
+            f"{swing.current_value:,.2f}",
+            change if swing.change_pct is None else f"{swing.change_pct * 100:+.1f} %",
+            swing.baseline,
+        )
+    console.print(table)
+    if (more := len(swings) - _SHOWN_SWINGS) > 0:
+        console.print(f"and {more} more: select * from clari.forecast_swing where is_swing")  # noqa: S608 - to read
 
 
 def failures(outcomes: Sequence[Outcome]) -> list[Problem]:
@@ -183,6 +274,16 @@ def failures(outcomes: Sequence[Outcome]) -> list[Problem]:
     return [
         Problem(AlertKind.EXPORT_FAILED, None, f"{', '.join(exports)} not merged: {cause}", section)
         for (cause, section), exports in by_cause.items()
+    ]
+
+
+def repaired(outcomes: Sequence[Outcome]) -> list[Problem]:
+    """A problem for each quarter whose tables were found damaged; they are repaired, and their figures were wrong."""
+    return [
+        Problem(AlertKind.QUALITY, None, f"{outcome.export.label}: {verdict.finding}", verdict.check_name)
+        for outcome in outcomes
+        for verdict in outcome.verdicts
+        if verdict.is_repaired
     ]
 
 
@@ -314,21 +415,6 @@ def _pending(unsent: int, *, has_channels: bool) -> str:
 def _age_hours(exported_at: datetime | None) -> float | None:
     """Hours since the figures were exported."""
     return None if exported_at is None else round((datetime.now(UTC) - exported_at).total_seconds() / 3600, 2)
-
-
-def _swing(swing: Swing) -> str:
-    who = swing.user_name or swing.user_id
-    change = [
-        format(getattr(swing, name), form)
-        for name, form in (("change_amount", "+,.2f"), ("change_pct", "+.1%"))
-        if getattr(swing, name) is not None
-    ]
-    since = "since the last sync" if swing.baseline == "sync" else "since a week ago"
-    return (
-        f"{swing.forecast_id} {swing.time_period_id}  {who}, {swing.field_name}: "
-        f"{swing.previous_value:,.2f} to {swing.current_value:,.2f} "
-        f"({', '.join(change)}) {since}"
-    )
 
 
 def _minute(written: str) -> str:

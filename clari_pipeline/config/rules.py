@@ -44,8 +44,18 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    ValidationError,
+    model_validator,
+)
 
+from clari_pipeline.config.values import faults_of, refuse_percent_sign, refuse_percentage
 from clari_pipeline.core.runbook import PipelineError
 
 RULES_FILE = Path("clari_pipeline.toml")
@@ -58,7 +68,13 @@ def _number(value: object) -> object:
     return value
 
 
-Share = Annotated[Decimal, BeforeValidator(_number), Field(ge=0, le=100, decimal_places=6)]
+Share = Annotated[
+    Decimal,
+    Field(ge=0, decimal_places=6),
+    AfterValidator(refuse_percentage),
+    BeforeValidator(_number),
+    BeforeValidator(refuse_percent_sign),
+]
 Amount = Annotated[Decimal, BeforeValidator(_number), Field(ge=0, max_digits=18, decimal_places=4)]
 Week = Annotated[int, BeforeValidator(_number), Field(ge=1, le=14)]
 Spelling = Annotated[str, Field(min_length=1)]
@@ -193,6 +209,9 @@ class Rules(_Table):
         return f"{same} and {self.field}" if self.field else same
 
 
+_KEYS = {key for table in _Table.__subclasses__() for key in table.model_fields}
+
+
 def read_rules(file: Path = RULES_FILE) -> Rules:
     """Read the rules; without a file, the defaults. Raises `RulesError`, all faults in one line."""
     try:
@@ -207,7 +226,7 @@ def read_rules(file: Path = RULES_FILE) -> Rules:
         raise RulesError(f"{file} is no TOML: {error}") from None
     except ValidationError as error:
         faults = [
-            ": ".join(filter(None, (".".join(map(str, fault["loc"])), fault["msg"].removeprefix("Value error, "))))
-            for fault in error.errors()
+            ": ".join(filter(None, (".".join(map(str, place)), remedy)))
+            for place, remedy in faults_of(error, known=_KEYS)
         ]
         raise RulesError(f"{file}: {'; '.join(faults)}") from None

@@ -1,18 +1,29 @@
 """All settings, read in one place into one frozen object."""
 
 import os
-from datetime import UTC, datetime, time
+from datetime import datetime, time
 from decimal import Decimal
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from cronsim import CronSim, CronSimError
-from pydantic import AliasChoices, Field, SecretStr, StringConstraints, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, SettingsConfigDict
 
 from clari_pipeline.config.key_file import KeyFile, KeyFileError, is_plausible
+from clari_pipeline.config.values import faults_of, refuse_no_cron, refuse_percent_sign, refuse_percentage
 from clari_pipeline.core.periods import FiscalCalendar
 from clari_pipeline.core.project import CHECKOUT, project_file
 from clari_pipeline.core.setting_errors import ForecastsMissing, KeyMissing, SandboxInProduction, SettingsError
@@ -22,6 +33,9 @@ REQUIRED_TYPES = ("forecast", "quota", "crm_closed")
 PRODUCTS = ("forecast", "limits", "audit", "activity", "opportunity")  # in the order in which a sync fetches them
 SANDBOX_KEY = "sandbox-key-"  # how the key of every sandbox begins
 DATA_DOCS = "data_docs"  # a folder of the data folder, beside the board
+_PREFIX = "CLARI_"
+_OF_OTHERS = "CLARI_TEST_"  # the tests' own
+_LIKENESS = 0.7  # of a name to a setting's: less is a variable of another program
 _COPY = "warehouse-read.duckdb"
 _SANDBOX_START_MONTH = 2
 
@@ -33,7 +47,7 @@ class Settings(BaseSettings):
     """The settings of `.env.example`, from the environment or from `.env` in the working directory."""
 
     model_config = SettingsConfigDict(
-        env_prefix="CLARI_",
+        env_prefix=_PREFIX,
         env_file=".env",
         env_file_encoding="utf-8",
         env_ignore_empty=True,
@@ -74,7 +88,12 @@ class Settings(BaseSettings):
     lost_answer_s: float = Field(30, ge=0, le=600)
     request_timeout_s: float = Field(30, gt=0)
     max_concurrent_exports: int | None = Field(None, ge=1)
-    swing_threshold: Decimal = Field(Decimal("0.20"), ge=0, le=100, decimal_places=6)
+    swing_threshold: Annotated[
+        Decimal,
+        Field(ge=0, decimal_places=6),
+        BeforeValidator(refuse_percent_sign),
+        AfterValidator(refuse_percentage),
+    ] = Decimal("0.20")
     swing_min_amount: Decimal = Field(Decimal(0), ge=0, decimal_places=4, max_digits=18)
     call: Literal["submitted", "adjusted"] = "submitted"
     alert_urls: SecretStr | None = None
@@ -86,7 +105,7 @@ class Settings(BaseSettings):
     warehouse_url: SecretStr = SecretStr("duckdb:///data/warehouse.duckdb")
     data_dir: Path = Field(Path("data"), validate_default=True)
     gx_dir: Path | None = None
-    sync_cron: str = "30 8 * * *"
+    sync_cron: Annotated[str, AfterValidator(refuse_no_cron)] = "30 8 * * *"
     timezone: str = "UTC"
     max_age_hours: float = Field(26, gt=0)
     weekly_files_max_rows: int = Field(250_000, ge=0)
@@ -150,15 +169,6 @@ class Settings(BaseSettings):
             except ValueError:
                 raise ValueError(f"{value!r} is no time of day: write HH:MM, such as 05:00") from None
         return value
-
-    @field_validator("sync_cron")
-    @classmethod
-    def _cron(cls, line: str) -> str:
-        try:
-            CronSim(line, datetime.now(UTC))
-        except CronSimError:
-            raise ValueError(f"{line!r} is no cron line: write five fields such as 30 8 * * *") from None
-        return line
 
     @field_validator("base_url")
     @classmethod
@@ -340,13 +350,29 @@ def read_settings(**overrides: Any) -> Settings:
         return Settings(**overrides)
     except ValidationError as error:
         faults = {}
-        for fault in error.errors():
-            name = str(fault["loc"][0]) if fault["loc"] else "settings"
-            variable = name if name.isupper() else f"CLARI_{name.upper()}"
-            faults[variable] = fault["msg"].removeprefix("Value error, ")
+        for place, remedy in faults_of(error):
+            name = str(place[0]) if place else "settings"
+            faults[name if name.isupper() else f"{_PREFIX}{name.upper()}"] = remedy
         raise SettingsError("; ".join(f"{name}: {said}" for name, said in faults.items()), faults=faults) from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f".env cannot be read: {error}") from None
+
+
+def mistyped() -> dict[str, str]:
+    """Variables of the environment and of `.env` that are no settings, each with the setting that was likely meant."""
+    known = {f"{_PREFIX}{name.upper()}" for name in Settings.model_fields}
+    try:
+        in_file = DotEnvSettingsSource(Settings).env_vars
+    except (OSError, UnicodeDecodeError):
+        in_file = {}  # `read_settings` says so
+    names = {name.upper() for name in (*os.environ, *in_file) if name.upper().startswith(_PREFIX)}
+    bare = [name.removeprefix(_PREFIX) for name in known]
+    found = {}
+    for name in sorted(names - known):
+        alike = get_close_matches(name.removeprefix(_PREFIX), bare, n=1, cutoff=_LIKENESS)
+        if alike and not name.startswith(_OF_OTHERS):
+            found[name] = f"{_PREFIX}{alike[0]}"
+    return found
 
 
 def of_sandbox(settings: Settings) -> dict[str, Any]:

@@ -72,8 +72,8 @@ class AlertKind(StrEnum):
     RUN_FAILED = "run_failed", "Sync failed", "syncs failed"
     FRESHNESS = "freshness", "Figures are out of date", "quarters are out of date"
     QUOTA_LOW = "quota_low", "Few exports left at Clari", "warnings: few exports left at Clari"
+    QUALITY = "quality", "Quality check failed", "quality checks failed"
     CONTRACT_CHANGED = "contract_changed", "Clari's export has changed", "changes of Clari's exports"
-    QUALITY = "quality", "A rule of yours is broken", "rules of yours are broken"
     MASS_CHANGE = "mass_change"
     FORECAST_SWING = "forecast_swing"
 
@@ -100,12 +100,14 @@ class RunbookSection(StrEnum):
     DOCUMENT_NOT_SAVED = "document_not_saved"
     DOCUMENTS_LANDED_SINCE = "documents_landed_since"
     QUARTER_STAYS = "quarter_stays"
+    TABLES_DIFFER = "tables_differ"
     PART_LEFT_OUT = "part_left_out"
     NO_OPPORTUNITIES = "no_opportunities"
     JOB_ADOPTED = "job_adopted"
     INBOX_FILE = "inbox_file"
     SUITE_UNREADABLE = "suite_unreadable"
     MORE_NEXT_SYNC = "more_next_sync"
+    SETTING_UNKNOWN = "setting_unknown"
 
 
 def anchor(section: str) -> str:

@@ -29,6 +29,7 @@ PREFIX = "clari"
 READ_COPY = "read_copy"
 QUALITY = "quality_result"
 RETENTION = "retention"
+VERIFIED = "verified_tables"
 TABLES = {
     "forecast_entry": "One row a forecast, period, week, person and field: the newest known call, quota and "
     "closed-won figures. Nothing is deleted because an export stopped showing it.",
@@ -267,6 +268,60 @@ def retention_asset(*, engine: str) -> dg.AssetsDefinition:
             )
 
     return apply_retention
+
+
+def verified_tables_asset(*, engine: str) -> dg.AssetsDefinition:
+    """The asset that compares every quarter in the tables with its landed documents, and repairs nothing."""
+
+    @dg.asset(
+        key=key(VERIFIED),
+        group_name="operations",
+        kinds={engine},
+        owners=OWNERS,
+        description="Every quarter in the tables, compared row by row with its landed documents. It fails where they "
+        "differ, or a document is missing: clari-pipeline verify --repair rebuilds the quarter.",
+        required_resource_keys={"sync_context"},
+        pool=writers_pool(engine),
+    )
+    def verified_tables(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        from clari_pipeline.sync.verifying import Verification  # noqa: PLC0415 - once a day
+
+        sync: Context = context.resources.sync_context
+        with as_step_failure():
+            found = Verification(sync).verify(on_verified=lambda one: context.log.info(one.finding))
+            for one in found:
+                for line in one.lines:
+                    context.log.error(f"{one.label}: {line}")
+            columns = ("forecast", "quarter", "verdict", "documents", "rows_differing")
+            table = dg.MetadataValue.table(
+                [
+                    dg.TableRecord(
+                        {
+                            "forecast": one.forecast_id,
+                            "quarter": one.quarter_id or "people",
+                            "verdict": one.verdict.value,
+                            "documents": one.documents,
+                            "rows_differing": one.keys_differing,
+                        }
+                    )
+                    for one in found
+                ],
+                schema=dg.TableSchema([dg.TableColumn(name) for name in columns]),
+            )
+            if problems := [one.problem for one in found if one.is_failure]:
+                message = "; ".join(problem.message for problem in problems)
+                failure = Problem(AlertKind.RUN_FAILED, None, message, problems[0].section, subject=VERIFIED)
+                raise step_failure(failure, metadata={"verified": table})
+            return dg.MaterializeResult(
+                metadata={
+                    "verified": table,
+                    "quarters": sum(one.quarter_id is not None for one in found),
+                    "documents": sum(one.documents for one in found),
+                    "rows_differing": sum(one.keys_differing for one in found),
+                }
+            )
+
+    return verified_tables
 
 
 def _history_marts(engine: str) -> dg.AssetsDefinition:

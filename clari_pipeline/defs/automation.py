@@ -9,7 +9,7 @@ import dagster as dg
 from clari_pipeline.alerts.raising import Alerts
 from clari_pipeline.config.settings import Settings, read_settings
 from clari_pipeline.core.runbook import AlertKind, Problem
-from clari_pipeline.defs.assets import QUALITY, READ_COPY, RETENTION, TABLES, key
+from clari_pipeline.defs.assets import QUALITY, READ_COPY, RETENTION, TABLES, VERIFIED, key
 from clari_pipeline.defs.partitions import add_quarters, quarters_of_a_sync
 from clari_pipeline.defs.problems import log_warnings
 from clari_pipeline.defs.products import JOB as PRODUCTS_JOB
@@ -22,6 +22,7 @@ from clari_pipeline.warehouse.session import Warehouse
 _WATCH_INTERVAL_S = 900
 _HOURLY = "15 * * * *"
 _MONTHLY = "0 3 1 * *"
+_NIGHTLY = "0 2 * * *"
 _RUNNING = (
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -132,6 +133,29 @@ def monthly_retention_schedule(apply_retention: Any, settings: Settings) -> dg.S
         execution_timezone=settings.timezone,
         default_status=dg.DefaultScheduleStatus.STOPPED,
         description="Lets quarters beyond CLARI_RETENTION_PERIODS leave the tables.",
+    )
+
+
+def verify_tables_job(settings: Settings) -> Any:
+    """`verify_tables`: a run of one process, tagged as the others."""
+    return dg.define_asset_job(
+        "verify_tables",
+        selection=dg.AssetSelection.assets(key(VERIFIED)),
+        executor_def=dg.in_process_executor,
+        tags={"clari/env": settings.env} if settings.env else None,
+        description="Compare the tables with the landed documents; nothing is changed.",
+    )
+
+
+def daily_verify_schedule(verify_tables: Any, settings: Settings) -> dg.ScheduleDefinition:
+    """`verify_tables` each night, in `CLARI_TIMEZONE`; stopped until somebody starts it: it reads every document."""
+    return dg.ScheduleDefinition(
+        name="daily_verify_schedule",
+        job=verify_tables,
+        cron_schedule=_NIGHTLY,
+        execution_timezone=settings.timezone,
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+        description="Compares every quarter in the tables with its landed documents, and fails where they differ.",
     )
 
 

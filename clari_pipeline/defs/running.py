@@ -1,6 +1,7 @@
 """Run the jobs of a sync in this process, one run a quarter, so that Dagster's UI shows each."""
 
 import re
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -17,6 +18,7 @@ from clari_pipeline.core.periods import Quarter
 from clari_pipeline.core.runbook import AlertKind, PipelineError, Problem
 from clari_pipeline.defs.assets import key
 from clari_pipeline.defs.boards import board_metadata
+from clari_pipeline.defs.databases import OpenDatabases
 from clari_pipeline.defs.graph import build
 from clari_pipeline.defs.partitions import add_quarters
 from clari_pipeline.defs.problems import observed_problems, problem_of_failure
@@ -68,8 +70,8 @@ def instance_of(settings: Settings) -> Iterator[dg.DagsterInstance]:
 @contextmanager
 def job_steps(settings: Settings) -> Iterator[MakeSteps]:
     """A factory of `JobSteps` whose runs are stored in Dagster's instance. Raises `DagsterUnavailable`."""
-    with instance_of(settings) as instance:
-        yield partial(JobSteps, instance)
+    with instance_of(settings) as instance, OpenDatabases(settings.dagster_dir) as databases:
+        yield partial(JobSteps, instance, databases)
 
 
 def report_board(settings: Settings, file: Path, shown: "Board") -> None:
@@ -104,12 +106,13 @@ class JobSteps:
     def __init__(
         self,
         instance: dg.DagsterInstance,
+        databases: OpenDatabases,
         context: Context,
         exports: Exports,
         quarters: Sequence[Quarter],
         tags: Mapping[str, str],
     ) -> None:
-        self._instance = instance
+        self._instance, self._databases = instance, databases
         self._definitions = build(context.settings, board_follows=False)
         add_quarters(instance, context, quarters)
         self._context, self._run_id = context, exports.run_id
@@ -151,11 +154,15 @@ class JobSteps:
         tags: Mapping[str, str] | None = None,
     ) -> dg.ExecuteInProcessResult:
         """Run a job. Dagster catches `KeyboardInterrupt`: it is re-raised."""
+        run_id = str(uuid.uuid4())
+        self._instance.all_logs(run_id)  # makes the file of its events
+        self._databases.hold_run(run_id)
         result = (
             (definitions or self._definitions)
             .resolve_job_def(job)
             .execute_in_process(
                 instance=self._instance,
+                run_id=run_id,
                 partition_key=partition_key,
                 resources=self._resources,
                 run_config=_QUIET,

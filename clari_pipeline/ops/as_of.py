@@ -5,9 +5,11 @@ showing (`is_present` false). A million rows take half a gigabyte of memory.
 """
 
 import csv
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -32,12 +34,16 @@ Format = Literal["table", "csv", "parquet"]
 
 _ROWS_A_CHUNK = 20_000
 _TABLE_ROWS = 1_000
+_SUFFIXES: dict[str, Format] = {".csv": "csv", ".parquet": "parquet", ".txt": "table"}
+_WIDE = 160  # columns of a terminal that has room for ids beside names
 _HEADERS = {
     "forecast_id": "forecast",
     "time_period_id": "period",
     "time_frame_id": "week",
-    "user_id": "person",
-    "field_id": "field",
+    "user_name": "person",
+    "user_id": "person's id",
+    "field_name": "field",
+    "field_id": "field's id",
     "forecast_value": "call",
     "quota_value": "quota",
     "adjustment_value": "adjusted",
@@ -46,6 +52,7 @@ _HEADERS = {
     "currency_code": "in",
     "is_present": "shown",
 }
+_ID_OF = {"user_name": "user_id", "field_name": "field_id"}
 
 _Rows = Iterator[list[tuple[Any, ...]]]
 
@@ -99,8 +106,8 @@ def show(
     table = partial(_table, is_shown=output is None)
     writers: dict[Format, Callable[[list[str], _Rows, Path], int]] = {"table": table, "csv": _csv, "parquet": _parquet}
     with TemporaryDirectory(prefix="clari-as-of-") as folder:
-        file = output or Path(folder) / "known"
-        with warehouse.session() as session:
+        kept = nullcontext(Path(folder) / "known") if output is None else _replacing(output)
+        with kept as file, warehouse.session() as session:
             asked = query_of(session, moment, quarters=quarters, forecasts=forecasts, now=context.now())
             answer = run(session, "marts/as_of", **asked)
             names = [column[0] for column in answer.description or ()]
@@ -117,31 +124,69 @@ def show(
             if quarters or forecasts
             else f"nothing was known as of {as_of}: no export that was loaded is that old",
             section=RunbookSection.NOTHING_KNOWN,
+            level="warning",
         )
     elif form == "table" and written > _TABLE_ROWS:
         CommandLog(settings).say(
-            f"the first {_TABLE_ROWS:,} of {written:,} rows: narrow them with --forecast and --period, or use --format"
+            f"the first {_TABLE_ROWS:,} of {written:,} rows: narrow them with --forecast and --period, or use --format",
+            level="warning",
         )
     return ExitCode.DONE
 
 
-def format_of(output: Path | None) -> Format:
-    """The format by the file's suffix: `.csv`, `.parquet`, else a table."""
-    forms: dict[str, Format] = {".csv": "csv", ".parquet": "parquet"}
-    return forms.get(output.suffix.lower() if output else "", "table")
+def format_of(output: Path | None, form: Format | None = None) -> Format:
+    """The format: `form`, else by the file's suffix, else a table.
+
+    Raises `UsageError` for a suffix that names no format or another than `form`: a file holds what its name says.
+    """
+    if output is None:
+        return form or "table"
+    named = _SUFFIXES.get(output.suffix.lower())
+    if named is None and form is None:
+        raise UsageError(
+            f"--output {output} does not say what to write: name a file that ends in {', '.join(_SUFFIXES)}, or give "
+            "--format as well"
+        )
+    if named is not None and form not in {None, named}:
+        raise UsageError(f"--output {output} is a {named} by its name, and --format says {form}: leave one of them out")
+    return form or named or "table"
+
+
+@contextmanager
+def _replacing(output: Path) -> Iterator[Path]:
+    """The file to write in the output's place: a part beside it that replaces it once it is whole, or leaves it so.
+
+    What is no regular file, such as /dev/stdout, is written itself.
+    """
+    whole = output.resolve()
+    if whole.exists() and not whole.is_file():
+        yield output
+        return
+    part = whole.with_name(f".{whole.name}.{os.getpid()}.part")
+    try:
+        yield part
+        part.replace(whole)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _table(names: list[str], chunks: _Rows, output: Path, *, is_shown: bool) -> int:
-    """Write the first thousand rows as a table, as wide as the terminal; returns the number of all rows."""
+    """Write the first thousand rows as a table, as wide as the terminal; returns the number of all rows.
+
+    On a narrow terminal a name stands without its id, and an id where there is no name.
+    """
     width = shutil.get_terminal_size().columns if is_shown and sys.stdout.isatty() else 240
-    table = Table(box=SIMPLE_HEAD)
-    for name, header in _HEADERS.items():
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    shown = {name: header for name, header in _HEADERS.items() if width >= _WIDE or name not in _ID_OF.values()}
+    for name, header in shown.items():
         table.add_column(header, justify="right" if name.endswith(("_value", "_total", "_closed")) else "left")
-    places = [names.index(name) for name in _HEADERS]
+    places = [(names.index(name), names.index(_ID_OF.get(name, name))) for name in shown]
     written = 0
     for chunk in chunks:
         for values in chunk[: max(0, _TABLE_ROWS - written)]:
-            table.add_row(*(_cell(values[place]) for place in places))
+            table.add_row(
+                *(_cell(values[place] if values[place] is not None else values[other]) for place, other in places)
+            )
         written += len(chunk)
     with output.open("w", encoding="utf-8") as stream:
         PlainConsole(file=stream, highlight=False, width=width).print(table)
@@ -166,7 +211,7 @@ def _parquet(names: list[str], chunks: _Rows, output: Path) -> int:
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     known = arrow_schemas()["forecast_entry_version"]
-    schema = pa.schema([(name, known.field(name).type) for name in names])
+    schema = pa.schema([(name, known.field(name).type if name in known.names else pa.string()) for name in names])
     written = 0
     with output.open("wb") as stream, pq.ParquetWriter(stream, schema) as writer:
         for chunk in chunks:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from clari_pipeline.landing import Landing, LandingError
-from clari_pipeline.store import merging
+from clari_pipeline.store import merging, totals
 from clari_pipeline.store.mart_registry import MARTS, RetentionRule
 from clari_pipeline.sync.context import Context
 from clari_pipeline.sync.refreshing import Marts
@@ -133,6 +133,7 @@ class Retention:
                     run(session, query, quarter_id=old.quarter_id)
                 for forecast_id in found.forecasts:
                     merging.rebuild_people(session, forecast_id)
+                    totals.leave(session, forecast_id, None)
             return found
 
 

@@ -146,6 +146,8 @@ _ALL = (
             "job_id": "forecast_entry.job_id",
             "previous_job_id": "forecast_entry.job_id",
             "previous_user_id": "forecast_user.user_id forecast_user.crm_user_id",
+            "user_name": "forecast_user.name",
+            "field_name": "forecast_field.field_name",
             "updated_by": "forecast_entry.updated_by forecast_entry.adjusted_by",
             "updated_at": "forecast_entry.updated_at forecast_entry.adjusted_at",
         },
@@ -192,7 +194,7 @@ _ALL = (
         refresh=Refresh.WEEKS,
         retention=RetentionRule.WITH_QUARTER,
         is_weekly=True,
-        version=2,  # words: 2-7f8dac49
+        version=3,  # words: 3-d6a65e86
         statements=(
             *_CALLS_STATEMENTS,
             "loaded_documents",
@@ -221,6 +223,7 @@ _ALL = (
             "call_by": "forecast_entry.updated_by forecast_entry.adjusted_by",
             "call_at": "forecast_entry.updated_at forecast_entry.adjusted_at",
             "pipeline_closed": "forecast_entry.crm_closed",
+            "field_name": "forecast_field.field_name",
         },
     ),
     Mart(
@@ -231,7 +234,7 @@ _ALL = (
         refresh=Refresh.WITH_ANOTHER,
         retention=RetentionRule.WITH_QUARTER,
         is_weekly=True,
-        version=2,  # words: 2-ccaf512c
+        version=3,  # words: 3-c482797d
         statements=("forecast_movement",),
         columns={
             "previous_time_frame_id": "forecast_call_week.time_frame_id",

@@ -209,12 +209,6 @@ def restore_lists(session: Session, known: ExportRow, *, read_by: str) -> bool:
     return True
 
 
-def has_its_rows(session: Session, known: ExportRow) -> bool:
-    """Whether exactly the rows of the newest loaded export are in the tables: none is missing, and none was added."""
-    found = row(session, "merge/rows_of_newest", **_parameters(known))
-    return bool(found["rows_shown"] == known.rows_staged and found["rows_known"] == found["versions_open"])
-
-
 def note_loaded(session: Session, request_id: str, at: datetime) -> None:
     """Record when an export was merged."""
     run(session, "ledger/loaded_at", request_id=request_id, loaded_at=at)

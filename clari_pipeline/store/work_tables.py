@@ -28,6 +28,8 @@ _CREATING = (
     "merge/entry_change",
     "merge/forecast_entry_history",
     "merge/forecast_user_sighting",
+    "verify/keep_quarter",
+    "verify/keep_people",
     "marts/forecast_call_begin",
     "marts/rules_begin",
     "marts/quota_field",

@@ -105,11 +105,15 @@ class DocumentLoader(ABC, Generic[_Row, _Staged]):
         staged = self._stage(session, row, judged)
         self._commit(session, [row], judged, lambda: self._merge_each(session, [row], judged, lambda _: staged))
 
-    def _merge_in_order(self, session: Session, rows: list[_Row], *, trusted: Set[str] = frozenset()) -> None:
-        """Rebuild a group from these documents. Those whose request id is in `trusted` are not re-judged."""
+    def _merge_in_order(
+        self, session: Session, rows: list[_Row], *, trusted: Set[str] = frozenset(), beside: ExportFacts | None = None
+    ) -> None:
+        """Rebuild a group from these documents. Those whose request id is in `trusted` are not re-judged; `beside` are
+        facts on the tables before.
+        """
         if not rows:
             return
-        judged = Judged(trusted)
+        judged = Judged(trusted, beside)
 
         def merge_all() -> list[_Row]:
             self._forget_group(session, rows[0])
@@ -157,8 +161,9 @@ class DocumentLoader(ABC, Generic[_Row, _Staged]):
         rebuild merges it once it is restored from a backup. If its rows are merged, refusing it would delete them:
         `LandingError` stops the merge.
         """
-        warm_up()
         request_id, landed = row.request_id, None
+        if not judged.is_trusted(request_id):
+            warm_up()
         try:
             landed = self.landing.find(row.document)
             try:
@@ -196,6 +201,8 @@ class DocumentLoader(ABC, Generic[_Row, _Staged]):
                 rows_exported = None if counts is None else counts.rows_exported
                 self.ledger.refused(session, request_id, reason(verdicts), rows_exported=rows_exported)
             keep_verdicts(session, verdicts, self._now())
+        if judged.beside is not None:
+            keep_verdicts(session, judge(judged.beside, self.checks), self._now())
 
     def _emit(self, row: _Row) -> None:
         """Emit `Merged` or `Refused`, by the committed ledger row."""

@@ -11,7 +11,7 @@ from clari_pipeline.checks.export_gate import KEEPS_OUT_CURRENT, ExportFacts, Fr
 from clari_pipeline.core.periods import FiscalCalendar, Quarter, why_no_period
 from clari_pipeline.core.safe_text import json_text
 from clari_pipeline.documents import MEASURES, Document, Rounded, Totals
-from clari_pipeline.store import facts, ledger, marts, merging
+from clari_pipeline.store import facts, ledger, marts, merging, totals
 from clari_pipeline.store.facts import DocumentFacts
 from clari_pipeline.store.ledger_rows import ExportRow, LedgerRow
 from clari_pipeline.store.marts import CallRules, NewestExport
@@ -310,6 +310,48 @@ def after_the_merge(
 
 def _differs(total: Record) -> bool:
     return bool(total["difference"] or total["count_difference"])
+
+
+def of_tables(export: ExportRow, unlike: Sequence[totals.Unlike]) -> ExportFacts:
+    """Facts on what stood in the quarter's tables before the merge, where it is not what the merge before it left."""
+    return ExportFacts(
+        request_id=export.request_id,
+        facts={"totals_unlike": len(unlike)},
+        evidence={
+            "tables_reconcile": {
+                "summary": f"{of_unlike(unlike)}: the quarter was rebuilt from its landed documents",
+                "unlike": columns_unlike(unlike)[:_SHOWN],
+            }
+        },
+    )
+
+
+def columns_unlike(unlike: Sequence[totals.Unlike]) -> list[dict[str, Any]]:
+    """By table, field and count or sum: what the last merge left, and what stands."""
+    return [
+        {
+            "table_name": one.stands.table_name,
+            "field_id": one.stands.field_id,
+            "column": column,
+            "left": left,
+            "stands": stands,
+        }
+        for one in unlike
+        for column, (left, stands) in (
+            one.columns or {"fingerprint": (one.left.fingerprint, one.stands.fingerprint)}
+        ).items()
+    ]
+
+
+def of_unlike(unlike: Sequence[totals.Unlike]) -> str:
+    """What stands in the tables and is not what the last merge left, in one line."""
+    lines = []
+    for one in unlike:
+        changes = [f"{name} {left or 0:,} became {stands or 0:,}" for name, (left, stands) in one.columns.items()]
+        where = " ".join(filter(None, (one.stands.table_name, one.stands.field_id)))
+        lines.append(f"{where}: {', '.join(changes[:3]) or 'other values with the same counts and sums'}")
+    more = f"; {len(lines) - 3} more" if len(lines) > 3 else ""
+    return f"the tables were changed since the last merge ({'; '.join(lines[:3])}{more})"
 
 
 def of_calls(session: Session, export: ExportRow, rules: CallRules) -> ExportFacts:

@@ -12,10 +12,12 @@ from clari_pipeline.store.ledger_rows import LedgerRow
 class Judged:
     """Verdicts and counts so far, by request id. In memory, so that they survive the rollback of a transaction.
 
-    `trusted` documents are merged already, and are not re-judged. `shapes` are those of the documents read so far.
+    `trusted` documents are merged already, and are not re-judged. `beside` are facts on the tables before
+    the merge, which keep no document out. `shapes` are those of the documents read so far.
     """
 
     trusted: Set[str] = frozenset()
+    beside: ExportFacts | None = None
     verdicts: dict[str, list[Verdict]] = field(default_factory=dict)
     counts: dict[str, DocumentCounts] = field(default_factory=dict)
     shapes: set[str] = field(default_factory=set)

@@ -10,7 +10,7 @@ from clari_pipeline.checks.export_gate import CHECKS, ExportFacts, carry_over, j
 from clari_pipeline.core.periods import Quarter
 from clari_pipeline.documents import READER, Document, Totals, count_exactly, read_document, with_days
 from clari_pipeline.landing import LandedDocument, LandingError
-from clari_pipeline.store import facts, ledger, marts, merging
+from clari_pipeline.store import facts, ledger, marts, merging, totals
 from clari_pipeline.store.calendar import known_calendar
 from clari_pipeline.store.ledger import DocumentCounts, keep_verdicts
 from clari_pipeline.store.ledger_rows import PART, ExportRow
@@ -101,13 +101,19 @@ class Loader(DocumentLoader[ExportRow, _Staged]):
         loaded = ledger.exports_of_quarter(session, row.forecast_id, row.time_period_id, ["LOADED", "RETIRED"])
         others = [other for other in loaded if other.request_id != row.request_id]
         has_retired = any(other.state == "RETIRED" for other in loaded)
-        known = None if has_retired else _same_document(row, loaded)
-        is_broken = known is not None and not merging.has_its_rows(session, known)
-        if known is not None and not is_broken and not self._is_refused_as_current(session, row, known):
+        unlike = totals.unlike(session, row.forecast_id, row.time_period_id)
+        known = None if has_retired or unlike else _same_document(row, loaded)
+        if known is not None and not self._is_refused_as_current(session, row, known):
             self._merge_known(session, row, known)
-        elif has_retired or is_broken or merging.is_late(row, loaded):  # retired rows are restored in full
+        elif has_retired or unlike or merging.is_late(row, loaded):  # retired rows are restored in full
             exports = sorted([*others, row], key=merging.order)
-            self._merge_in_order(session, exports, trusted={other.request_id for other in others})
+            trusted = {other.request_id for other in others}
+            beside = evidence.of_tables(row, unlike) if unlike else None
+            try:
+                self._merge_in_order(session, exports, trusted=trusted, beside=beside)
+            except LandingError as error:
+                why = f"{evidence.of_unlike(unlike)}, and the quarter cannot be rebuilt: {error}"
+                raise LandingError(why if unlike else str(error)) from error
         else:
             self._merge_alone(session, row)
         return [row.request_id]
@@ -140,7 +146,7 @@ class Loader(DocumentLoader[ExportRow, _Staged]):
                 keep_verdicts(session, carry_over(verdicts, export.request_id, known.job_id), self._now())
             # An identical earlier document proves the download complete.
             found = evidence.of_tops(session, export, self._rules).joined(evidence.of_download(export, is_whole=True))
-            keep_verdicts(session, judge(found), self._now())
+            keep_verdicts(session, judge(found.joined(evidence.of_tables(export, []))), self._now())
         self._after_commit(session, [export], [export])
 
     def _repeat(self, session: Session, export: ExportRow, known: ExportRow) -> None:
@@ -159,15 +165,18 @@ class Loader(DocumentLoader[ExportRow, _Staged]):
         ledger.document_read(session, export.request_id, counts)
         merging.note_repeated(session, export, known)
         merging.note_loaded(session, export.request_id, export.loaded_at or self._now())
-        self._before_commit(session, export)
+        self._before_commit(session, export, with_entries=False)
 
     def _forget_group(self, session: Session, row: ExportRow) -> None:
         merging.forget_quarter(session, row.forecast_id, row.time_period_id)
 
-    def _before_commit(self, session: Session, row: ExportRow) -> None:
-        """Rebuild the forecast's people, who are of all its quarters; mark the quarter's marts as outdated."""
+    def _before_commit(self, session: Session, row: ExportRow, *, with_entries: bool = True) -> None:
+        """Rebuild the forecast's people, who are of all its quarters; mark the quarter's marts as outdated; record the
+        totals of what the merge leaves, without entries where it has written none.
+        """
         marts.forget(session, row.time_period_id)
         merging.rebuild_people(session, row.forecast_id)
+        totals.leave(session, row.forecast_id, row.time_period_id, with_entries=with_entries)
 
     def _after_commit(self, session: Session, rows: list[ExportRow], merged: list[ExportRow]) -> None:
         """Compare the calls of a quarter's exports, and judge the swings of those merged now."""
@@ -191,7 +200,7 @@ class Loader(DocumentLoader[ExportRow, _Staged]):
         found = evidence.after_the_merge(
             session, export, document, before, staged.recognised, merged, partial(self._count_exactly, session, row)
         )
-        tops = evidence.of_tops(session, export, self._rules)
+        tops = evidence.of_tops(session, export, self._rules).joined(evidence.of_tables(export, []))
         self._reconciled(row.request_id, judged, warnings.joined(found).joined(tops))
         merging.note_loaded(session, row.request_id, row.loaded_at or self._now())
 

@@ -1,12 +1,18 @@
-"""Events and messages as JSON lines on stderr, for log collectors (`CLARI_LOG_FORMAT=json`)."""
+"""Events and messages as lines on stderr: JSON for log collectors (`CLARI_LOG_FORMAT=json`), or text for people.
+
+Text that goes to a file has time and level before it. A terminal shows when a line comes, and what reads a pipe
+(journald, a container's log) notes the time itself.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import stat
 import sys
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from os import fstat
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 import structlog
 
@@ -18,6 +24,21 @@ from clari_pipeline.sync.narration import Narrator
 
 if TYPE_CHECKING:
     from clari_pipeline.core.secret_masking import SecretMasker
+
+
+Level = Literal["info", "warning", "error"]
+
+
+def logged(line: str, level: Level, stream: TextIO) -> str:
+    """The line as it is written to a stream: in a file after the time, in UTC, and the level."""
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {level.upper():7} {line}" if _is_file(stream) else line
+
+
+def _is_file(stream: TextIO) -> bool:
+    try:
+        return stat.S_ISREG(fstat(stream.fileno()).st_mode)
+    except (OSError, ValueError):  # a stream in memory, or closed
+        return False
 
 
 class JsonLines:
@@ -59,16 +80,17 @@ class CommandLog:
         """The text with keys and tokens masked; for messages of other libraries, too."""
         return self._masker.text(text)
 
-    def say(self, *what: Problem | str, section: str | None = None) -> None:
+    def say(self, *what: Problem | str, section: str | None = None, level: Level = "error") -> None:
         """Print each on a line. `section` is the runbook section that a text links to; a problem has its own."""
         env = self._settings.env if self._settings else None
         for one in what:
             text = one.line if isinstance(one, Problem) else one if section is None else with_anchor(one, section)
             if self._settings is not None and self._settings.log_format == "json":
-                _logger(env).error("error", message=self.masked(text))
+                getattr(_logger(env), level)(level, message=self.masked(text))
             else:
                 who = f"clari-pipeline [{env}]" if env else "clari-pipeline"
-                print(f"{who}: {printable(self.masked(text))}", file=sys.stderr)  # noqa: T201 - read at the terminal
+                line = f"{who}: {printable(self.masked(text))}"
+                print(logged(line, level, sys.stderr), file=sys.stderr)  # noqa: T201 - read at the terminal
 
 
 def _logger(env: str | None) -> Any:

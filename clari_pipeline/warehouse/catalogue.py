@@ -31,6 +31,7 @@ _KEYS = {
     "export_job": "request_id",
     "export_check": "request_id, check_name",
     "quality_result": "rule_name, run_id",
+    "merged_total": "forecast_id, quarter_id, table_name, field_id",
     "document_key": "forecast_id, path",
     "document_contract": "forecast_id, contract, path, kind",
     "pipeline_health": "forecast_id, time_period_id, day",

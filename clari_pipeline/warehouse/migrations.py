@@ -51,6 +51,7 @@ def make_schema(session: Session, make_table: Callable[[str], None] | None = Non
             make_table(table)
     # Summaries of the comparisons of an earlier release, which stored a row for each call.
     run(session, "marts/forecast_swing_summary", job_id=None, baseline=None, every_job=True)
+    run(session, "schema_names_filled")
     run(session, "schema_quarters_named")
     # An earlier release stored weeks without their forecast: copy them to each forecast that has none of a period.
     run(session, "schema_weeks_listed")

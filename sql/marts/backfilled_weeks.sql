@@ -4,7 +4,7 @@ insert into clari.forecast_call_week (
     forecast_id, time_period_id, time_frame_id, user_id, field_id, week_number, week_start_date, week_end_date,
     week_closes_at, weeks_to_end, as_of, is_week_over, is_backfilled, user_name, role_id, role_name, parent_role_id, parent_role_name,
     is_top, call_value, is_submitted, call_by, call_at, adjustment_value, quota_value, crm_closed, crm_total,
-    pipeline_closed, currency_code
+    pipeline_closed, currency_code, field_name
 )
 with week as (select * from forecast_week where list_contains($weeks, time_period_id || ' ' || time_frame_id)),
 
@@ -200,7 +200,7 @@ select
             then case when coalesce(pipeline.own_currency_code = known.currency_code, true) then pipeline.crm_closed end
         when coalesce(known.own_currency_code = known.currency_code, true) then known.crm_closed
     end,
-    known.currency_code
+    known.currency_code, named.field_name
 from known
 inner join backfilled_place as place using (time_period_id, user_id, field_id)
 inner join forecast_field using (time_period_id, field_id)
@@ -224,4 +224,5 @@ left join quota
         and quota.field_id = measure_field.quota_field_id
         and quota.position = known.position
 left join week_person as person on person.user_id = known.user_id
+left join clari.forecast_field as named on named.forecast_id = $forecast_id and named.field_id = known.field_id
 where place.is_present;

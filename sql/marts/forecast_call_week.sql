@@ -6,7 +6,7 @@ insert into clari.forecast_call_week (
     forecast_id, time_period_id, time_frame_id, user_id, field_id, week_number, week_start_date, week_end_date,
     week_closes_at, weeks_to_end, as_of, is_week_over, is_backfilled, user_name, role_id, role_name, parent_role_id, parent_role_name,
     is_top, call_value, is_submitted, call_by, call_at, adjustment_value, quota_value, crm_closed, crm_total,
-    pipeline_closed, currency_code
+    pipeline_closed, currency_code, field_name
 )
 -- The one whose row is the total; where several stand at the top and none is named there is none.
 with head as (
@@ -24,7 +24,7 @@ select
     person.role_name, person.parent_role_id, person.parent_role_name,
     call.user_id in (select head.user_id from head where head.heads = 1),
     call.call_value, call.is_submitted, call.updated_by, call.updated_at, call.adjustment_value, call.quota_value,
-    call.crm_closed, call.crm_total, call.pipeline_closed, call.currency_code
+    call.crm_closed, call.crm_total, call.pipeline_closed, call.currency_code, field.field_name
 from forecast_call as call
 inner join forecast_week as week
     on
@@ -32,6 +32,7 @@ inner join forecast_week as week
         and week.time_frame_id = $time_frame_id
         and list_contains($periods, week.time_period_id)
 left join week_person as person on person.user_id = call.user_id
+left join clari.forecast_field as field on field.forecast_id = $forecast_id and field.field_id = call.field_id
 where call.job_id = $part and call.is_present and call.has_begun;
 
 delete from forecast_call;

@@ -6,7 +6,7 @@ insert into clari.forecast_movement (
     forecast_id, time_period_id, time_frame_id, user_id, field_id, week_number, week_start_date, week_end_date,
     weeks_to_end, user_name, role_name, is_top, previous_time_frame_id, is_week_over, is_backfilled, start_value,
     end_value, change_amount, raised_amount, lowered_amount, new_amount, gone_amount, judgement_amount, reports,
-    reports_apart, start_currency_code, currency_code
+    reports_apart, start_currency_code, currency_code, field_name
 )
 with week as (
     select
@@ -162,6 +162,7 @@ select
     case when told.is_told then cast(told.judgement as decimal(18, 4)) end,
     cast(told.reports as integer),
     cast(told.reports_apart as integer),
-    told.start_currency_code, told.currency_code
+    told.start_currency_code, told.currency_code, field.field_name
 from told
-inner join week on week.time_period_id = told.time_period_id;
+inner join week on week.time_period_id = told.time_period_id
+left join clari.forecast_field as field on field.forecast_id = $forecast_id and field.field_id = told.field_id;

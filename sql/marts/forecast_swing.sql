@@ -2,7 +2,8 @@
 insert into clari.forecast_swing (
     forecast_id, time_period_id, user_id, field_id, baseline, previous_value, current_value, change_amount, change_pct,
     is_swing, reason, threshold, time_frame_id, previous_time_frame_id, currency_code, previous_job_id, job_id,
-    detected_at, previous_user_id, min_amount, is_muted, updated_by, updated_at, previous_currency_code
+    detected_at, previous_user_id, min_amount, is_muted, updated_by, updated_at, previous_currency_code,
+    user_name, field_name
 )
 with exports as (
     select
@@ -102,6 +103,8 @@ foremost as (
     select
         compared.time_period_id, compared.user_id, compared.field_id,
         bool_or(person.is_rep) as is_rep,
+        max(person.name) as user_name,
+        max(field.field_name) as field_name,
         max(case when rule.threshold is not null then rule.rank end) as of_threshold,
         max(case when rule.min_amount is not null then rule.rank end) as of_amount,
         max(case when rule.min_share_of_quota is not null then rule.rank end) as of_share,
@@ -125,7 +128,7 @@ foremost as (
 
 ruled as (
     select
-        compared.*, foremost.is_rep,
+        compared.*, foremost.is_rep, foremost.user_name, foremost.field_name,
         cast(coalesce(by_threshold.threshold, $threshold) as decimal(9, 6)) as threshold,
         cast(coalesce(by_amount.min_amount, $min_amount) as decimal(18, 4)) as least_amount,
         cast(abs(compared.quota_value) as decimal(28, 4))
@@ -211,5 +214,5 @@ select
     loaded_at as detected_at,
     previous_user_id, min_amount,
     coalesce(is_muted, false) as is_muted,
-    updated_by, updated_at, previous_currency_code
+    updated_by, updated_at, previous_currency_code, user_name, field_name
 from reasoned;

@@ -3,7 +3,8 @@ delete from clari.forecast_swing_summary where job_id = $job_id and baseline = $
 
 insert into clari.forecast_swing_summary (
     forecast_id, time_period_id, field_id, baseline, compared, moved, swung, sum_before, sum_after,
-    previous_currency_code, currency_code, kept, judged, has_cents, previous_job_id, job_id, detected_at
+    previous_currency_code, currency_code, kept, judged, has_cents, previous_job_id, job_id, detected_at,
+    field_name
 )
 with compared as (
     select
@@ -53,7 +54,8 @@ summed as (
         ) as has_cents,
         max(previous_job_id) as previous_job_id,
         job_id,
-        max(detected_at) as detected_at
+        max(detected_at) as detected_at,
+        max(field_name) as field_name
     from compared
     group by forecast_id, time_period_id, field_id, baseline, job_id
 )
@@ -71,5 +73,5 @@ select
     case when monies_after = 1 then currency_code end as currency_code,
     kept, judged,
     has_cents = 1 as has_cents,
-    previous_job_id, job_id, detected_at
+    previous_job_id, job_id, detected_at, field_name
 from summed;

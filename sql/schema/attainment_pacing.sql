@@ -1,4 +1,4 @@
--- version: 1, words: 1-71049c8d
+-- version: 2, words: 2-0ceb7fd2
 create or replace view clari.attainment_pacing as
 with zone as (select coalesce(max(time_zone), 'UTC') as time_zone from clari.organisation),
 
@@ -24,7 +24,7 @@ paced as (
         cast(clari.fraction(stand.crm_closed, stand.quota_value) as decimal(18, 6)) as attainment_pct,
         final.crm_closed as final_closed,
         cast(clari.fraction(stand.crm_closed, final.crm_closed) as decimal(18, 6)) as closed_to_final_pct,
-        stand.currency_code
+        stand.currency_code, stand.field_name
     from clari.forecast_call_week as stand
     inner join loaded on loaded.forecast_id = stand.forecast_id and loaded.time_period_id = stand.time_period_id
     left join clari.forecast_vs_quota as final
@@ -111,7 +111,7 @@ select
     year_ago_period.beside_period_id as year_ago_period_id,
     year_ago.attainment_pct as year_ago_attainment_pct,
     year_ago.closed_to_final_pct as year_ago_closed_to_final_pct,
-    paced.currency_code
+    paced.currency_code, paced.field_name
 from paced
 left join period_beside as previous_period
     on
@@ -151,13 +151,14 @@ comment on column clari.attainment_pacing.is_week_over is 'False: the week is st
 comment on column clari.attainment_pacing.is_backfilled is 'The week had ended before the first export that is held';
 comment on column clari.attainment_pacing.crm_closed is 'Closed-won, as known at the week''s end';
 comment on column clari.attainment_pacing.quota_value is 'Quota, as known at the week''s end';
-comment on column clari.attainment_pacing.attainment_pct is 'crm_closed / quota_value, a fraction';
+comment on column clari.attainment_pacing.attainment_pct is 'crm_closed / quota_value, a fraction: 0.85 is 85 %';
 comment on column clari.attainment_pacing.final_closed is 'What was closed in the end (forecast_vs_quota); null until the period is over, and where its newest export no longer shows the person';
-comment on column clari.attainment_pacing.closed_to_final_pct is 'crm_closed / final_closed, a fraction; null until the period is over';
+comment on column clari.attainment_pacing.closed_to_final_pct is 'crm_closed / final_closed, a fraction: 0.85 is 85 %; null until the period is over';
 comment on column clari.attainment_pacing.previous_period_id is 'The quarter (of a month: the month) that ended the day before this one began; null where it was never loaded';
-comment on column clari.attainment_pacing.previous_attainment_pct is 'attainment_pct of the person then, at as many days to the end, or up to four more or fewer; null where the person was not there';
-comment on column clari.attainment_pacing.previous_closed_to_final_pct is 'closed_to_final_pct of the person then, likewise';
+comment on column clari.attainment_pacing.previous_attainment_pct is 'attainment_pct of the person then, a fraction, at as many days to the end, or up to four more or fewer; null where the person was not there';
+comment on column clari.attainment_pacing.previous_closed_to_final_pct is 'closed_to_final_pct of the person then, a fraction, likewise';
 comment on column clari.attainment_pacing.year_ago_period_id is 'The same quarter or month a year ago; null where it was never loaded';
-comment on column clari.attainment_pacing.year_ago_attainment_pct is 'attainment_pct of the person then, at as many days to the end, or up to four more or fewer; null where the person was not there';
-comment on column clari.attainment_pacing.year_ago_closed_to_final_pct is 'closed_to_final_pct of the person then, likewise';
+comment on column clari.attainment_pacing.year_ago_attainment_pct is 'attainment_pct of the person then, a fraction, at as many days to the end, or up to four more or fewer; null where the person was not there';
+comment on column clari.attainment_pacing.year_ago_closed_to_final_pct is 'closed_to_final_pct of the person then, a fraction, likewise';
 comment on column clari.attainment_pacing.currency_code is 'ISO 4217 code of every amount in the row';
+comment on column clari.attainment_pacing.field_name is 'The field''s name in Clari';

@@ -1,4 +1,4 @@
--- version: 2, words: 2-ad1f8c42
+-- version: 3, words: 3-b7669c4a
 create or replace view clari.call_submission as
 with entry as (
     select
@@ -33,7 +33,7 @@ select
     case when entry.is_replaced then entry.adjusted_by end as overridden_by,
     stand.call_value, stand.crm_closed,
     stand.call_value < stand.crm_closed as is_below_closed,
-    stand.currency_code
+    stand.currency_code, stand.field_name
 from clari.forecast_call_week as stand
 left join entry using (forecast_id, time_period_id, time_frame_id, user_id, field_id);
 
@@ -66,3 +66,4 @@ comment on column clari.call_submission.call_value is 'The call that stood at th
 comment on column clari.call_submission.crm_closed is 'Closed-won, as known at the week''s end';
 comment on column clari.call_submission.is_below_closed is 'call_value < crm_closed: the call is less than what has closed already; null where one of them is not known';
 comment on column clari.call_submission.currency_code is 'ISO 4217 code of every amount in the row';
+comment on column clari.call_submission.field_name is 'The field''s name in Clari';

@@ -1,4 +1,4 @@
--- version: 1, words: 1-6f983bc2
+-- version: 2, words: 2-eec3557a
 create or replace view clari.forecast_accuracy as
 with zone as (select coalesce(max(time_zone), 'UTC') as time_zone from clari.organisation),
 
@@ -61,7 +61,7 @@ select
     cast(clari.fraction(period_sum.errors, period_sum.absolute_actuals) as decimal(18, 6)) as bias,
     cast(coalesce(period_sum.weeks_compared, 0) as integer) as weeks_compared,
     cast(coalesce(period_sum.weeks_backfilled, 0) as integer) as weeks_backfilled,
-    compared.currency_code
+    compared.currency_code, compared.field_name
 from compared
 left join period_sum using (forecast_id, time_period_id, user_id, field_id);
 
@@ -85,8 +85,9 @@ comment on column clari.forecast_accuracy.actual_value is 'What was closed in th
 comment on column clari.forecast_accuracy.error_amount is 'call_value - actual_value: above 0 was too much; null without either, or where the currency has changed';
 comment on column clari.forecast_accuracy.absolute_error is '|error_amount|; WAPE over any set of rows is sum(absolute_error) / sum(absolute_actual) of those with an error';
 comment on column clari.forecast_accuracy.absolute_actual is '|actual_value|, null where error_amount is';
-comment on column clari.forecast_accuracy.wape is 'Of the period: sum of |call - actual| over its weeks / sum of |actual| over the same weeks, a fraction, the same in each week''s row';
-comment on column clari.forecast_accuracy.bias is 'Of the period: sum of call - actual over its weeks / sum of |actual|, a fraction: above 0 promised too much';
+comment on column clari.forecast_accuracy.wape is 'Of the period: sum of |call - actual| over its weeks / sum of |actual| over the same weeks, a fraction (0.1 is 10 %), the same in each week''s row';
+comment on column clari.forecast_accuracy.bias is 'Of the period: sum of call - actual over its weeks / sum of |actual|, a fraction (0.1 is 10 %): above 0 promised too much';
 comment on column clari.forecast_accuracy.weeks_compared is 'Weeks of the period that wape and bias are of';
 comment on column clari.forecast_accuracy.weeks_backfilled is 'Those of them that are backfilled';
 comment on column clari.forecast_accuracy.currency_code is 'ISO 4217 code of every amount in the row';
+comment on column clari.forecast_accuracy.field_name is 'The field''s name in Clari';

@@ -1,4 +1,4 @@
--- version: 2, words: 2-aa3ea1da
+-- version: 3, words: 3-3b687d55
 create table if not exists clari.forecast_call_week (
     forecast_id varchar not null,
     time_period_id varchar not null,
@@ -28,10 +28,12 @@ create table if not exists clari.forecast_call_week (
     crm_closed decimal(18,4),
     crm_total decimal(18,4),
     pipeline_closed decimal(18,4),
-    currency_code varchar
+    currency_code varchar,
+    field_name varchar
 );
 
 alter table clari.forecast_call_week add column if not exists week_closes_at timestamptz;
+alter table clari.forecast_call_week add column if not exists field_name varchar;
 
 comment on table clari.forecast_call_week is 'One row a forecast, period, week, person and forecast field: the call as known at the week''s end, or so far; a manager''s row is the whole team''s, so nothing is to be summed over people';
 comment on column clari.forecast_call_week.forecast_id is 'Clari''s forecast (the tab)';
@@ -63,3 +65,4 @@ comment on column clari.forecast_call_week.crm_closed is 'Closed-won, of the fie
 comment on column clari.forecast_call_week.crm_total is 'All opportunities that the pipeline field counts';
 comment on column clari.forecast_call_week.pipeline_closed is 'Closed-won of the pipeline field itself: what crm_total holds that is no longer open';
 comment on column clari.forecast_call_week.currency_code is 'ISO 4217 code of every amount in the row';
+comment on column clari.forecast_call_week.field_name is 'The field''s name in Clari';

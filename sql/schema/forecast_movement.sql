@@ -1,4 +1,4 @@
--- version: 1, words: 1-1aa8f6dd
+-- version: 2, words: 2-b8af8ccc
 create table if not exists clari.forecast_movement (
     forecast_id varchar not null,
     time_period_id varchar not null,
@@ -26,8 +26,11 @@ create table if not exists clari.forecast_movement (
     reports integer,
     reports_apart integer,
     start_currency_code varchar,
-    currency_code varchar
+    currency_code varchar,
+    field_name varchar
 );
+
+alter table clari.forecast_movement add column if not exists field_name varchar;
 
 comment on table clari.forecast_movement is 'One row a forecast, period, week, owner and forecast field, from the week of the first export on: how the call came from the week before to this one; end_value - start_value = raised + lowered + new + gone + judgement, with nothing for no call';
 comment on column clari.forecast_movement.forecast_id is 'Clari''s forecast (the tab)';
@@ -57,3 +60,4 @@ comment on column clari.forecast_movement.reports is 'People at either end whose
 comment on column clari.forecast_movement.reports_apart is 'Those left out: in another currency than the owner''s, or answering to a role whose call several people make. Their change is part of judgement_amount';
 comment on column clari.forecast_movement.start_currency_code is 'ISO 4217 code of start_value';
 comment on column clari.forecast_movement.currency_code is 'ISO 4217 code of end_value and of all the amounts between';
+comment on column clari.forecast_movement.field_name is 'The field''s name in Clari';

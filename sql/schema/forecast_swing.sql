@@ -1,4 +1,4 @@
--- version: 2, words: 2-5d4431f1
+-- version: 3, words: 3-3dc1a4b7
 create table if not exists clari.forecast_swing (
     forecast_id varchar not null,
     time_period_id varchar not null,
@@ -23,7 +23,9 @@ create table if not exists clari.forecast_swing (
     is_muted boolean,
     updated_by varchar,
     updated_at timestamptz,
-    previous_currency_code varchar
+    previous_currency_code varchar,
+    user_name varchar,
+    field_name varchar
 );
 
 alter table clari.forecast_swing add column if not exists previous_user_id varchar;
@@ -32,6 +34,8 @@ alter table clari.forecast_swing add column if not exists is_muted boolean;
 alter table clari.forecast_swing add column if not exists updated_by varchar;
 alter table clari.forecast_swing add column if not exists updated_at timestamptz;
 alter table clari.forecast_swing add column if not exists previous_currency_code varchar;
+alter table clari.forecast_swing add column if not exists user_name varchar;
+alter table clari.forecast_swing add column if not exists field_name varchar;
 
 comment on table clari.forecast_swing is 'One row a comparison: forecast, period, person, forecast field, baseline and sync';
 comment on column clari.forecast_swing.forecast_id is 'Clari''s forecast (the tab)';
@@ -42,10 +46,10 @@ comment on column clari.forecast_swing.baseline is 'sync: the previous loaded ex
 comment on column clari.forecast_swing.previous_value is 'The call then';
 comment on column clari.forecast_swing.current_value is 'The call now';
 comment on column clari.forecast_swing.change_amount is 'now - then; null where the two are in different currencies';
-comment on column clari.forecast_swing.change_pct is 'change / |then|, a fraction; null where then is 0 or null, or in another currency';
+comment on column clari.forecast_swing.change_pct is 'change / |then|, a fraction: -0.25 is 25 % less; null where then is 0 or null, or in another currency';
 comment on column clari.forecast_swing.is_swing is 'Whether it moved by more than is allowed';
 comment on column clari.forecast_swing.reason is 'Why it is a swing, or why a change is none';
-comment on column clari.forecast_swing.threshold is 'The share that was allowed';
+comment on column clari.forecast_swing.threshold is 'The share that was allowed, a fraction: 0.2 is 20 %';
 comment on column clari.forecast_swing.time_frame_id is 'Week of the call now';
 comment on column clari.forecast_swing.previous_time_frame_id is 'Week of the call then';
 comment on column clari.forecast_swing.currency_code is 'ISO 4217 code';
@@ -58,3 +62,5 @@ comment on column clari.forecast_swing.is_muted is 'clari_pipeline.toml says tha
 comment on column clari.forecast_swing.updated_by is 'User id of whoever wrote the call of now: who submitted it, or who overrode it where overrides are calls; null where it was written before the call of then and stands again';
 comment on column clari.forecast_swing.updated_at is 'When the call of now was written';
 comment on column clari.forecast_swing.previous_currency_code is 'ISO 4217 code of the call then';
+comment on column clari.forecast_swing.user_name is 'Full name, as of the export';
+comment on column clari.forecast_swing.field_name is 'The field''s name in Clari, as of the export';

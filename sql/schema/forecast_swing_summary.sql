@@ -1,4 +1,4 @@
--- version: 1, words: 1-a1971170
+-- version: 2, words: 2-88e3a0d2
 -- Grain: one row a comparison as a whole: forecast, period, forecast field, baseline and sync. It stays when calls that
 -- did not move have left forecast_swing.
 create table if not exists clari.forecast_swing_summary (
@@ -18,8 +18,11 @@ create table if not exists clari.forecast_swing_summary (
     has_cents boolean not null,
     previous_job_id varchar,
     job_id varchar not null,
-    detected_at timestamptz
+    detected_at timestamptz,
+    field_name varchar
 );
+
+alter table clari.forecast_swing_summary add column if not exists field_name varchar;
 
 comment on table clari.forecast_swing_summary is 'One row a comparison as a whole: forecast, period, forecast field, baseline and sync; how many calls were compared, whether they have a row in forecast_swing or not';
 comment on column clari.forecast_swing_summary.forecast_id is 'Clari''s forecast (the tab)';
@@ -39,3 +42,4 @@ comment on column clari.forecast_swing_summary.has_cents is 'Whether any of thos
 comment on column clari.forecast_swing_summary.previous_job_id is 'The export compared with';
 comment on column clari.forecast_swing_summary.job_id is 'The export';
 comment on column clari.forecast_swing_summary.detected_at is 'When the export was merged';
+comment on column clari.forecast_swing_summary.field_name is 'The field''s name in Clari, as of the export';

@@ -1,4 +1,4 @@
--- version: 2, words: 2-5daeef3f
+-- version: 3, words: 3-2c0b5c49
 create table if not exists clari.forecast_vs_quota (
     forecast_id varchar not null,
     time_period_id varchar not null,
@@ -35,8 +35,8 @@ comment on column clari.forecast_vs_quota.adjustment_value is 'The manager''s re
 comment on column clari.forecast_vs_quota.quota_value is 'The newest quota of the same forecast, period and person';
 comment on column clari.forecast_vs_quota.crm_closed is 'Closed-won';
 comment on column clari.forecast_vs_quota.crm_total is 'All opportunities that the field counts';
-comment on column clari.forecast_vs_quota.attainment_pct is 'crm_closed / quota_value, a fraction';
-comment on column clari.forecast_vs_quota.forecast_to_quota_pct is 'forecast_value / quota_value, a fraction';
+comment on column clari.forecast_vs_quota.attainment_pct is 'crm_closed / quota_value, a fraction: 0.85 is 85 %';
+comment on column clari.forecast_vs_quota.forecast_to_quota_pct is 'forecast_value / quota_value, a fraction: 0.85 is 85 %';
 comment on column clari.forecast_vs_quota.gap_to_quota is 'quota_value - crm_closed';
 comment on column clari.forecast_vs_quota.currency_code is 'ISO 4217 code of every amount in the row';
 comment on column clari.forecast_vs_quota.user_name is 'Full name';

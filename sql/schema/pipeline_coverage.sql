@@ -1,4 +1,4 @@
--- version: 1, words: 1-9e9d201d
+-- version: 2, words: 2-d3ee4cd9
 create or replace view clari.pipeline_coverage as
 with reckoned as (
     select
@@ -15,7 +15,7 @@ select
     quota_value, crm_closed,
     cast(case when abs(to_quota) < 100000000000000 then to_quota end as decimal(18, 4)) as left_to_quota,
     cast(case when to_quota > 0 then clari.fraction(open_now, to_quota) end as decimal(18, 6)) as coverage_ratio,
-    currency_code
+    currency_code, field_name
 from reckoned;
 
 comment on view clari.pipeline_coverage is 'One row a forecast, period, week, person and forecast field: open pipeline against what is left to quota, as known at the week''s end';
@@ -41,3 +41,4 @@ comment on column clari.pipeline_coverage.crm_closed is 'Closed-won';
 comment on column clari.pipeline_coverage.left_to_quota is 'quota_value - crm_closed; 0 or less: quota is met';
 comment on column clari.pipeline_coverage.coverage_ratio is 'open_pipeline / left_to_quota: 3 is three times what is needed; null when quota is met, or not known';
 comment on column clari.pipeline_coverage.currency_code is 'ISO 4217 code of every amount in the row';
+comment on column clari.pipeline_coverage.field_name is 'The field''s name in Clari';

@@ -45,16 +45,26 @@ def _narrowed_column(folder: Path) -> set[str]:
 
 
 def _row_from_nowhere(folder: Path) -> set[str]:
-    """A row claims to come from an export that does not hold it."""
+    """A row claims to come from an export that does not hold it, and nothing knows what the last merge left."""
     house = House(folder)
     with house.held_open():
         house.bring(document(entry("boss", call=1), people=[BOSS]), moment(10, 19))
+        house.execute("delete from clari.merged_total")
         house.execute(
             "insert into clari.forecast_entry_state by name select * replace "
             "('W05' as time_frame_id, 'job-north-2026_Q4-2' as job_id, timestamptz '2026-10-20 06:00Z' as exported_at) "
             "from clari.forecast_entry_state"
         )
         return _broken(house.bring(document(entry("boss", call=2), people=[BOSS]), moment(10, 20), history=False))
+
+
+def _amount_written_over(folder: Path) -> set[str]:
+    """Somebody has raised a call by hand: the next export, of the same document, finds the tables unlike."""
+    house = House(folder)
+    with house.held_open():
+        house.bring(document(entry("boss", call=1), people=[BOSS]), moment(10, 19))
+        house.execute("update clari.forecast_entry_state set forecast_value = forecast_value * 10")
+        return _broken(house.bring(document(entry("boss", call=1), people=[BOSS]), moment(10, 20)))
 
 
 def _quarter_never_loaded(folder: Path) -> set[str]:
@@ -110,6 +120,7 @@ HISTORIES: dict[str, Labelled] = {
 TAMPERED: dict[str, Caught] = {
     "control_totals_reconcile": _narrowed_column,
     "row_counts_reconcile": _row_from_nowhere,
+    "tables_reconcile": _amount_written_over,
     "periods_are_covered": _quarter_never_loaded,
     "ids_are_recognised": _field_of_another_name,
     "forecast_movement_adds_up": _movement_written_over,

@@ -1,14 +1,16 @@
 """Settings: where they are read from, what they are when nothing is set, and what is said of a bad one."""
 
 import os
+import re
 from datetime import time
 from decimal import Decimal
 from pathlib import Path
 
+import dagster as dg
 import pytest
 from pydantic import SecretStr
 
-from clari_pipeline.config.settings import EXPORT_TYPES, read_settings
+from clari_pipeline.config.settings import EXPORT_TYPES, Settings, mistyped, read_settings
 from clari_pipeline.core.setting_errors import SettingsError
 from tests.helpers.each_case import try_each
 
@@ -136,24 +138,46 @@ BAD = [
     ("CLARI_TYPES_TO_EXPORT", "forecast", "quota, crm_closed must be among"),
     ("CLARI_PRODUCTS", "forecast,weather", "weather: no such product; there are forecast, limits, audit"),
     ("CLARI_PRODUCTS", ",", "name at least one of forecast, limits"),
-    ("CLARI_ACTIVITY_DAYS", "0", "greater than or equal to 1"),
+    ("CLARI_ACTIVITY_DAYS", "0", "write 1 or more"),
     ("CLARI_EXPORT_FORMAT", "XML", "'JSON' or 'CSV'"),
-    ("CLARI_INCLUDE_HISTORICAL", "perhaps", "boolean"),
-    ("CLARI_FISCAL_YEAR_START_MONTH", "13", "less than or equal to 12"),
-    ("CLARI_FISCAL_YEAR_START_MONTH", "0", "greater than or equal to 1"),
-    ("CLARI_FISCAL_YEAR_START_MONTH", "May", "integer"),
-    ("CLARI_HISTORICAL_PERIODS", "-1", "greater than or equal to 0"),
-    ("CLARI_FUTURE_PERIODS", "99", "less than or equal to"),
-    ("CLARI_QUARTER_GRACE_DAYS", "x", "integer"),
-    ("CLARI_EXPORT_TIMEOUT_S", "0", "greater than 0"),
-    ("CLARI_SLOT_TIMEOUT_S", "-5", "greater than 0"),
-    ("CLARI_POLL_INTERVAL_S", "31", "less than or equal to 30"),
-    ("CLARI_LOST_ANSWER_S", "-1", "greater than or equal to 0"),
-    ("CLARI_REQUEST_TIMEOUT_S", "soon", "number"),
-    ("CLARI_MAX_CONCURRENT_EXPORTS", "0", "greater than or equal to 1"),
-    ("CLARI_SWING_THRESHOLD", "-0.1", "greater than or equal to 0"),
-    ("CLARI_SWING_THRESHOLD", "20%", "decimal"),
-    ("CLARI_SWING_MIN_AMOUNT", "NaN", "finite number"),
+    ("CLARI_INCLUDE_HISTORICAL", "perhaps", "write true or false"),
+    ("CLARI_FISCAL_YEAR_START_MONTH", "13", "write 12 or less"),
+    ("CLARI_FISCAL_YEAR_START_MONTH", "0", "write 1 or more"),
+    ("CLARI_FISCAL_YEAR_START_MONTH", "May", "write a whole number"),
+    ("CLARI_HISTORICAL_PERIODS", "-1", "write 0 or more"),
+    ("CLARI_FUTURE_PERIODS", "99", "write 8 or less"),
+    ("CLARI_QUARTER_GRACE_DAYS", "x", "write a whole number"),
+    ("CLARI_EXPORT_TIMEOUT_S", "0", "write a number above 0"),
+    ("CLARI_SLOT_TIMEOUT_S", "-5", "write a number above 0"),
+    ("CLARI_POLL_INTERVAL_S", "31", "write 30 or less"),
+    ("CLARI_LOST_ANSWER_S", "-1", "write 0 or more"),
+    ("CLARI_REQUEST_TIMEOUT_S", "soon", "write a number"),
+    ("CLARI_MAX_CONCURRENT_EXPORTS", "0", "write 1 or more"),
+    ("CLARI_SWING_THRESHOLD", "-0.1", "write 0 or more"),
+    ("CLARI_SWING_THRESHOLD", "20%", "did you mean 0.20?"),
+    ("CLARI_SWING_MIN_AMOUNT", "NaN", "write a number"),
+    ("CLARI_SWING_THRESHOLD", "20", "did you mean 0.20?"),
+    ("CLARI_SWING_THRESHOLD", "7.5 %", "did you mean 0.075?"),
+    ("CLARI_SWING_THRESHOLD", "a fifth", "write a number such as 0.25"),
+    ("CLARI_SWING_THRESHOLD", "0.1234567", "write at most 6 digits after the point"),
+    ("CLARI_SWING_MIN_AMOUNT", "123456789012345678", "digits before the point"),
+    ("CLARI_ENV", "production", "write 'dev', 'staging' or 'prod'"),
+    ("CLARI_DEBUG", "2", "write true or false"),
+    ("CLARI_FISCAL_YEAR_NAMED_BY", "begin", "write 'end' or 'start'"),
+    ("CLARI_LOG_FORMAT", "xml", "write 'text' or 'json'"),
+    ("CLARI_RETENTION_PERIODS", "7", "write 8 or more"),
+    ("CLARI_VERDICT_DAYS", "1.5", "write a whole number"),
+    ("CLARI_MAX_REQUEUES", "11", "write 10 or less"),
+    ("CLARI_MAX_RESULT_BYTES", "4G", "write a whole number"),
+    ("CLARI_ALERT_REPEAT_HOURS", "daily", "write a number"),
+    ("CLARI_MAX_AGE_HOURS", "0", "write a number above 0"),
+    ("CLARI_WEEKLY_FILES_MAX_ROWS", "-1", "write 0 or more"),
+    ("CLARI_DATA_DOCS_RUNS", "0", "write 1 or more"),
+    ("CLARI_STATUS_URL", "status", "https://clari.statuspage.io"),
+    ("CLARI_API_KEY", "word\u00e9", "copy it again from Clari"),
+    ("CLARI_API_KEY_FILE", "key", "unset one of them"),
+    ("CLARI_DATA_DIR", ".", "rename one of them"),
+    ("CLARI_SYNC_CRON", "0 6 30 2 MON", "February has no such day"),
     ("CLARI_BOARD_URL", "board.html", "http:// or https:// address"),
     ("CLARI_DAGSTER_URL", f"https://me:{KEY}@dagster.example.com", "without user and password"),
     ("CLARI_DAGSTER_URL", "https://dagster.example.com/?a=b", "such as https://dagster.example.com"),
@@ -168,6 +192,22 @@ BAD = [
     ("CLARI_TIMEZONE", "../etc/passwd", "Europe/Berlin"),
     ("CLARI_ORG_TIMEZONE", "Mars/Olympus", "Europe/Berlin"),
 ]
+_ANY_TEXT = {
+    "gx_dir",
+    "forecast_ids",
+    "scope_id",
+    "currency",
+    "alert_urls",
+    "quota_field",
+    "top_user",
+    "dagster_home",
+}
+_PYDANTIC = re.compile("Input should|valid (integer|number|string|boolean|decimal)|unable to|Extra inputs|Value error")
+
+
+def test_every_setting_that_can_be_wrong_is_tried_with_a_wrong_value():
+    tried = {variable.removeprefix("CLARI_").lower() for variable, *_ in BAD}
+    assert tried | _ANY_TEXT == set(Settings.model_fields)
 
 
 def test_a_bad_value_is_one_line_that_names_its_variable(monkeypatch):
@@ -176,12 +216,15 @@ def test_a_bad_value_is_one_line_that_names_its_variable(monkeypatch):
     def check(case):
         variable, value, remedy = case
         with monkeypatch.context() as environment, pytest.raises(SettingsError) as refused:
+            if variable == "CLARI_DATA_DIR":
+                environment.setenv("CLARI_WAREHOUSE_URL", "duckdb:///warehouse-read.duckdb")
             environment.setenv(variable, value)
             read_settings()
         text = str(refused.value)
         assert text.startswith(f"{variable}: ")
         assert remedy in text
         assert len(text.splitlines()) == 1
+        assert not _PYDANTIC.search(text)
         assert KEY not in text + repr(refused.value)
         assert refused.value.__cause__ is None
         assert refused.value.__suppress_context__
@@ -225,3 +268,61 @@ def test_a_dotenv_that_is_no_text_is_named():
         Path(".env").write_bytes(content)
         with pytest.raises(SettingsError, match=r"\.env cannot be read"):
             read_settings()
+
+
+# Lines, and whether this program takes them. Dagster has to run each that it takes.
+CRON_LINES = [
+    *((line, True) for line in ("30 8 * * *", "*/15 6-20 * * MON-FRI", "0 6 1,15 * *", "0 6 L * *", "0 6 29 2 *")),
+    *((line, True) for line in ("0 6 * jan-mar *", "0 6 * * 5#2", "0 6 * * 7", "5/10 6 * * *", "0 6 31 4 1")),
+    *((line, False) for line in ("0 0 6 * * *", "0 6 LW * *", "0 6 * * 5L", "0 6 * * 1,5L", "0 6 30 2 *")),
+    *((line, False) for line in ("0 6 31 2 1", "0 6 31 FEB MON", "0 6 * *", "daily", "60 6 * * *", "0 24 * * *")),
+    *((line, False) for line in ("0 6 0 * *", "0 6 * 13 *", "*/0 6 * * *", "0 6 15W * *", "", "0 6 * * 8")),
+]
+
+
+@dg.job
+def _nothing() -> None:
+    """A job to schedule."""
+
+
+def test_a_cron_line_that_dagster_refuses_is_refused(monkeypatch):
+    def check(case):
+        line, is_taken = case
+        if not line:
+            return  # an empty value is none
+        monkeypatch.setenv("CLARI_SYNC_CRON", line)
+        if is_taken:
+            dg.ScheduleDefinition(job=_nothing, cron_schedule=read_settings().sync_cron)
+        else:
+            with pytest.raises(SettingsError, match=r"cron line|February"):
+                read_settings()
+
+    try_each(CRON_LINES, check)
+    fields = ["*", "0", "5", "59", "1-5", "*/7", "0-7", "MON", "mon-fri", "JAN", "L", "LW", "L-3", "2L", "L2", "5#2"]
+    fields += ["?", "R", "15W", "31", "2", "12", "23", "1-5/2", "FRI#5", "sat-sun", "3/40", "00", "30,31"]
+
+    def is_taken(line):
+        monkeypatch.setenv("CLARI_SYNC_CRON", line)
+        try:
+            return read_settings().sync_cron == line
+        except SettingsError:
+            return False
+
+    every = [
+        " ".join((*base[:place], field, *base[place + 1 :]))
+        for base in (["0", "6", "1", "1", "1"], ["0", "6", "*", "*", "*"], ["0", "6", "31", "2", "*"])
+        for place in range(5)
+        for field in fields
+    ]
+    try_each(filter(is_taken, every), lambda line: dg.ScheduleDefinition(job=_nothing, cron_schedule=line))
+
+
+def test_a_mistyped_setting_is_found_with_the_one_that_was_meant(monkeypatch):
+    for name in ("CLARI_FORECAST_ID", "CLARI_APIKEY", "CLARI_TEST_API_KEY", "CLARI_EXPORTS_AT_ONCE", "CLARI_OFFICE"):
+        monkeypatch.setenv(name, "x")
+    Path(".env").write_text("CLARI_SWING_TRESHOLD=0.2\nFORECAST_ID=1\nCLARI_CALL=adjusted\n", encoding="utf-8")
+    assert mistyped() == {
+        "CLARI_APIKEY": "CLARI_API_KEY",
+        "CLARI_FORECAST_ID": "CLARI_FORECAST_IDS",
+        "CLARI_SWING_TRESHOLD": "CLARI_SWING_THRESHOLD",
+    }

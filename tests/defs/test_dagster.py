@@ -296,14 +296,22 @@ _TABLES = {"forecast_entry", "forecast_user", "forecast_field", "time_period", "
 GROUPS = (
     dict.fromkeys(_TABLES, "warehouse")
     | dict.fromkeys(_MARTS, "marts")
-    | {"raw_export": "clari", "retention": "operations", "data_docs": "operations"}
+    | {"raw_export": "clari", "retention": "operations", "data_docs": "operations", "verified_tables": "operations"}
 )
 """Of each asset, the group that it is in."""
-GRAINS = ("One row", "The quarter's exports", "One HTML page", "What notebooks and BI tools open", "Quarters")
+GRAINS = (
+    "One row",
+    "The quarter's exports",
+    "One HTML page",
+    "What notebooks and BI tools open",
+    "Quarters",
+    "Every quarter",
+)
 
 
 _SCHEDULES = [
     ("daily_sync_schedule", "30 8 * * *"),
+    ("daily_verify_schedule", "0 2 * * *"),
     ("hourly_current_schedule", "15 * * * *"),
     ("monthly_retention_schedule", "0 3 1 * *"),
 ]
@@ -325,7 +333,7 @@ def assert_each_asset_is_described(groups: dict[str, str], assets: dict[str, tup
 
 
 def assert_it_runs_by_itself(jobs: Iterable[str], schedules: Iterable[tuple[str, str]], sensors: Iterable[str]) -> None:
-    assert set(jobs) >= {"sync_quarter", "refresh_marts", "apply_retention"}
+    assert set(jobs) >= {"sync_quarter", "refresh_marts", "apply_retention", "verify_tables"}
     assert sorted(schedules) == _SCHEDULES
     assert set(sensors) >= {"marts_follow_succeeded", "marts_follow_failed"}
 

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from clari_pipeline.cli import app as cli
+from tests.helpers import forked
 from tests.helpers.forecast import shared_house
 from tests.helpers.house import House, document, entry, moment
 from tests.helpers.weekly_model import QUARTERS, History, deliver, random_history
@@ -117,6 +118,63 @@ def test_a_file_holds_what_its_name_says(open_house: House, tmp_path: Path) -> N
         content = (tmp_path / name).read_bytes()
         assert content.startswith(magic)
         assert lines is None or content.count(b"\n") == lines
+
+
+def test_names_stand_beside_ids(open_house: House, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """In the table, where it is wide enough, in CSV and in Parquet; on a narrow terminal names alone."""
+    open_house.bring(document(entry("rep 1", call=100)), moment(10, 1))
+    ((person, person_id, field, field_id),) = (
+        open_house.rows(
+            "select person.name, person.user_id, field.field_name, field.field_id from clari.forecast_entry "
+            "join clari.forecast_user as person using (forecast_id, user_id) "
+            "join clari.forecast_field as field using (forecast_id, field_id) limit 1"
+        )[0].values(),
+    )
+    files = [tmp_path / "known.csv", tmp_path / "known.parquet", tmp_path / "known.txt"]
+    for file in files:
+        assert cli.run(["as-of", "2026-10-01T06:00", "--output", str(file)]) == 0
+    with files[0].open(newline="") as lines:
+        from_csv = next(csv.DictReader(lines))
+    from_parquet = pq.read_table(files[1]).to_pylist()[0]
+    for known in (from_csv, from_parquet):
+        assert [known[name] for name in ("user_id", "user_name", "field_id", "field_name")] == [
+            person_id,
+            person,
+            field_id,
+            field,
+        ]
+    assert all(text in files[2].read_text(encoding="utf-8") for text in (person, person_id, field, field_id))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--output", "known.xlsx"], "name a file that ends in .csv, .parquet, .txt"),
+        (["--output", "known"], "name a file that ends in"),
+        (["--output", "known.csv", "--format", "parquet"], "is a csv by its name, and --format says parquet"),
+    ],
+)
+def test_a_file_whose_name_says_something_else_is_refused_and_stays(
+    open_house: House, capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    open_house.bring(document(entry(call=100)), moment(10, 1))
+    file = Path(words[1])
+    file.write_text("mine")
+    assert cli.run(["as-of", "2026-10-01T06:00", *words]) == 2
+    assert said in capsys.readouterr().err
+    assert file.read_text() == "mine"
+
+
+def test_a_file_stays_whole_where_the_disk_is_full(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """What was there stays, and nothing is left lying beside it."""
+    with shared_house(folder) as house:
+        house.bring(document(*(entry(f"rep {number}", call=number) for number in range(20_000))), moment(10, 1))
+    file = folder / "known.csv"
+    file.write_text("mine")
+    full = forked.run(forked.command_on_a_full_disk, "as-of", "2026-10-01T06:00", "--output", str(file))
+    assert full.code == 1, full.err
+    assert file.read_text() == "mine"
+    assert not list(folder.glob(".known*"))
 
 
 def test_a_moment_ahead_of_the_clock_is_refused(open_house: House, capsys: pytest.CaptureFixture[str]) -> None:

@@ -34,8 +34,8 @@ SECTIONS: dict[str, tuple[str, str]] = {
     ),
     "Exports, checks, alerts": (
         "What was asked of Clari, what came of it, and what people were sent.",
-        "export_job export_check quality_result document_key document_contract pipeline_health pipeline_health_month "
-        "export_quota alert alert_delivery",
+        "export_job export_check quality_result merged_total document_key document_contract pipeline_health "
+        "pipeline_health_month export_quota alert alert_delivery",
     ),
     "Other products of Clari's": (
         "Filled where `CLARI_PRODUCTS` names them: [products.md](products.md).",

@@ -302,13 +302,16 @@ def test_a_document_that_is_kept_out_leaves_every_table_as_it_was(house: House) 
 
 
 def test_rows_that_the_document_does_not_explain_are_found_by_the_row_counts(house: House) -> None:
-    """A row that claims to come from this export, put there by hand, in a week that the export does not speak of."""
+    """A row that claims to come from this export, put there by hand, in a week that the export does not speak of, after
+    an earlier release, which has left no totals.
+    """
     house.bring(document(entry(call=1)), moment(10, 19))
     house.execute(
         "insert into clari.forecast_entry_state by name select * replace "
         "('W05' as time_frame_id, 'job-north-2026_Q4-2' as job_id, timestamptz '2026-10-20 06:00Z' as exported_at) "
         "from clari.forecast_entry_state"
     )
+    house.execute("delete from clari.merged_total")
     before = house.snapshot(*MERGED)
     outcome = house.bring(document(entry(call=2)), moment(10, 20), history=False)
     assert (outcome.export.state, outcome.is_failure) == ("REFUSED", True)

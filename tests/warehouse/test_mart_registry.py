@@ -142,3 +142,27 @@ def test_what_the_registry_says_is_so(mart: Mart) -> None:
     leaves = mart.retention is RetentionRule.WITH_QUARTER
     assert not leaves or "time_period_id" in columns[mart.name]
     assert not (leaves and is_view(mart.name))
+
+
+def test_every_mart_of_fields_names_them(filled: House, tmp_path: Path) -> None:
+    """Comparisons of an earlier release, too, once it is upgraded: their columns were not there."""
+    for mart in MARTS.values():
+        columns = {row["column_name"] for row in filled.rows(f"describe clari.{mart.name}")}
+        assert ("field_id" in columns) == ("field_name" in columns), mart.name
+    _check_names(filled)
+    for table, column in (("swing", "user_name"), ("swing", "field_name"), ("swing_summary", "field_name")):
+        filled.execute(f"alter table clari.forecast_{table} drop column {column}")
+    filled.execute("update clari.warehouse_version set schema_sha256 = 'earlier'")
+    _check_names(House(tmp_path / "data"))
+
+
+def _check_names(house: House) -> None:
+    for name in ("forecast_swing", "forecast_swing_summary", "forecast_vs_quota"):
+        found = house.rows(
+            f"select mart.field_name, field.field_name as known from clari.{name} as mart "
+            "join clari.forecast_field as field using (forecast_id, field_id)"
+        )
+        assert found, name
+        assert all(row["field_name"] == row["known"] is not None for row in found), name
+    (swings,) = house.rows("select count(*) as all_rows, count(user_name) as named from clari.forecast_swing")
+    assert swings["all_rows"] == swings["named"] > 0

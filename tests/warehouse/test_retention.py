@@ -38,6 +38,7 @@ APART = {
     "newest_document",
     "mart_version",
     "mart_part_version",
+    "merged_total",
     "export_job",
     "export_check",
     "forecast_field",
@@ -286,7 +287,7 @@ def test_how_many_stay_is_a_setting_and_never_fewer_than_eight(tmp_path: Path) -
     assert oldest() == KEPT[0]
     assert oldest(retention_periods=10) == QUARTERS[0]
     assert oldest(historical_periods=8) == QUARTERS[1]
-    with pytest.raises(SettingsError, match=r"CLARI_RETENTION_PERIODS: .*greater than or equal to 8"):
+    with pytest.raises(SettingsError, match=r"CLARI_RETENTION_PERIODS: .*write 8 or more"):
         read_settings(retention_periods=7)
 
 
@@ -326,7 +327,7 @@ def test_a_dry_run_says_which_rows_would_go_and_takes_none(typed: House, capsys:
     assert {table: gone[table] for table in counted} == counted
     not_counted = {table for table, count in gone.items() if count and not is_view(table)} - set(counted)
     # What is in forecast_entry_state is counted as that which shows it.
-    assert not_counted == {"forecast_user", "forecast_user_history", "forecast_entry_state"}
+    assert not_counted == {"forecast_user", "forecast_user_history", "forecast_entry_state", "merged_total"}
     copy = typed.context.settings.copy_file
     with duckdb.connect(copy, read_only=True) as published:
         assert published.sql("select min(quarter_id) from clari.time_period").fetchall() == [(str(KEPT[0]),)]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from clari_pipeline.store.mart_registry import MARTS
 from tests.helpers.forecast import verdict
 from tests.helpers.house import House, document, entry, moment, person
 from tests.helpers.weekly_model import QUARTERS, Weekly, deliver, fraction, random_history
@@ -61,6 +62,13 @@ def test_the_marts_hold_what_the_model_says(open_house: Callable[..., House], se
     _check_pacing(house, model, calls)
     _check_coverage(house, calls)
     _check_submission(house, model, calls)
+    for mart in (mart.name for mart in MARTS.values() if mart.is_weekly):
+        named = house.rows(
+            f"select mart.field_name, field.field_name as known from clari.{mart} as mart "
+            "join clari.forecast_field as field using (forecast_id, field_id)"
+        )
+        assert named, mart
+        assert all(row["field_name"] == row["known"] is not None for row in named), mart
 
     again = open_house(warehouse="rebuilt", **settings)
     again.replay([], [])

@@ -67,19 +67,20 @@ _NEED_NO_SETTINGS = {"env_file_is_private", "env_file_is_untracked"}
 
 
 def inspect(
+    settings: Settings | None = None,
     *,
     is_sent: bool = False,
     is_deep: bool = False,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     names: Collection[str] = NAMES,
 ) -> list[Finding]:
-    """Run the checks in `names` on the current settings; a check that cannot be run has the status FAIL.
+    """Run the checks in `names` on these settings, or those that stand; a check that cannot be run has the status FAIL.
 
     With `is_sent` each alert channel is sent a message; with `is_deep` one export is made, the only thing here that
     counts against Clari's quota.
     """
     try:
-        settings = read_settings()
+        settings = settings or read_settings()
     except SettingsError as error:
         return [result for result in _without_settings(error) if result.name in names]
     mask = Mask(settings)

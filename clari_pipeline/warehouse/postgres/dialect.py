@@ -19,6 +19,10 @@ def _adapt(statement: exp.Expression) -> Iterator[exp.Expr]:
             column.set("constraints", [collation, *column.args.get("constraints", [])])
     for lower in statement.find_all(exp.Lower):
         lower.set("this", exp.Collate(this=lower.this, expression=exp.to_identifier("und-x-icu", quoted=True)))
+    for hashed in statement.find_all(exp.Anonymous):
+        if hashed.name.lower() == "hash":
+            values = exp.Anonymous(this="row", expressions=hashed.expressions)
+            hashed.replace(exp.Anonymous(this="hash_record_extended", expressions=[values, exp.Literal.number(0)]))
     if isinstance(statement, exp.Create) and statement.kind == "TABLE" and statement.args.get("replace"):
         name = statement.find(exp.Table)
         assert name is not None

@@ -204,7 +204,7 @@ def _moved_calls(result: RunResult) -> Iterator[NewAlert]:
 def _mass_changes(result: RunResult, export: ExportRow, swings: Sequence[ReportedSwing]) -> Iterator[NewAlert]:
     where = export.label
     alerted: set[tuple[str, str]] = set()
-    # One alert a field: baseline `sync` sorts before `week`.
+    # One alert per field: baseline `sync` sorts before `week`.
     for mass in sorted(marts.mass_changes(result.session, export.job_id), key=lambda one: one.baseline):
         field = (mass.time_period_id, mass.field_id)
         of_field = [

@@ -109,7 +109,7 @@ def of_document(
 
 
 def _at_fault(found: DocumentFacts) -> Frame:
-    """The frame `entry`: one row an entry at fault, at most twenty a fault."""
+    """The frame `entry`: one row per entry at fault, at most twenty a fault."""
     rows = [
         {**entry, "fault": fault}
         for fault, entries in (

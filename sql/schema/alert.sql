@@ -16,7 +16,7 @@ create table if not exists clari.alert (
 
 alter table clari.alert add column if not exists detail varchar;
 
-comment on table clari.alert is 'One row an alert, written before it is sent';
+comment on table clari.alert is 'One row per alert, written before it is sent';
 comment on column clari.alert.alert_key is 'This occurrence';
 comment on column clari.alert.alert_class is 'What repeats: for a swing the forecast, quarter, person and field';
 comment on column clari.alert.kind is 'What it is about, such as forecast_swing or auth_failed: docs/runbook.md has a row on each';

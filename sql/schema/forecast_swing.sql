@@ -37,7 +37,7 @@ alter table clari.forecast_swing add column if not exists previous_currency_code
 alter table clari.forecast_swing add column if not exists user_name varchar;
 alter table clari.forecast_swing add column if not exists field_name varchar;
 
-comment on table clari.forecast_swing is 'One row a comparison: forecast, period, person, forecast field, baseline and sync';
+comment on table clari.forecast_swing is 'One row per comparison: forecast, period, person, forecast field, baseline and sync';
 comment on column clari.forecast_swing.forecast_id is 'Clari''s forecast (the tab)';
 comment on column clari.forecast_swing.time_period_id is 'The quarter, or a month inside it; a year has no rows here';
 comment on column clari.forecast_swing.user_id is 'The person, by Clari''s id';

@@ -37,7 +37,7 @@ create table if not exists clari.product_fetch (
 
 alter table clari.product_fetch add column if not exists is_adopted boolean;
 
-comment on table clari.product_fetch is 'One row a fetch of a product beside the forecast that this pipeline meant to make, written before Clari is asked: what export_job is for forecasts';
+comment on table clari.product_fetch is 'One row per fetch of a product beside the forecast that this pipeline meant to make, written before Clari is asked: what export_job is for forecasts';
 comment on column clari.product_fetch.request_id is 'This pipeline''s own id of the fetch';
 comment on column clari.product_fetch.job_id is 'Clari''s id of the export job; null where the product has none, or Clari has given none yet';
 comment on column clari.product_fetch.run_id is 'The sync that it belongs to';

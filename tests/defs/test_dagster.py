@@ -54,7 +54,7 @@ def check_evaluations(instance: dg.DagsterInstance) -> dict[tuple[str, str | Non
 
 
 def test_a_refused_quarter_is_red_and_the_others_are_green(terminal: Terminal, sandbox: Sandbox) -> None:
-    """One run a quarter: the refused one failed, nothing of it materialised, its check names the entries. The command
+    """One run per quarter: the refused one failed, nothing of it materialised, its check names the entries. The command
     says which, why, and exits with 1.
     """
     sandbox.scenario = "null_keys"

@@ -150,7 +150,7 @@ def show_report(console: Console, result: SyncResult, files: Sequence[InboxFile]
         )
         console.print(line, highlight=False, soft_wrap=True)
     if result.expectations and all(rule.passed for rule in result.expectations):
-        console.print(f"Rules of yours: {len(result.expectations)} judged, none broken.", highlight=False)
+        console.print(f"Your own rules: {len(result.expectations)} evaluated, all passed.", highlight=False)
     for product in result.products:
         for line in product.lines:
             console.print(line, highlight=False, soft_wrap=True)

@@ -150,7 +150,7 @@ def _channel(address: SecretStr, position: int) -> Channel:
         service = _service(secret)
         scheme = str(service.url(privacy=True)).partition("://")[0] if service is not None else None
     if scheme is None:
-        raise ChannelUnusable(f"address {position} in CLARI_ALERT_URLS is none that Apprise {_why_not(secret)}")
+        raise ChannelUnusable(f"address {position} in CLARI_ALERT_URLS is not one that Apprise {_why_not(secret)}")
     return Channel(scheme, position, hashlib.sha256(secret.encode()).hexdigest()[:12], SecretStr(secret))
 
 

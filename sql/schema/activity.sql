@@ -1,4 +1,4 @@
--- version: 1, words: 1-d71b42c4
+-- version: 2, words: 2-9e082839
 create table if not exists clari.activity (
     activity_id varchar not null,
     activity_type varchar,

@@ -1,4 +1,4 @@
--- version: 1, words: 1-66e43b3d
+-- version: 2, words: 2-c87706be
 create table if not exists clari.activity_account (
     activity_id varchar not null,
     account_id varchar not null,

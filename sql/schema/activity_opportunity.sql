@@ -1,4 +1,4 @@
--- version: 1, words: 1-3a998ad9
+-- version: 2, words: 2-f0362d75
 create table if not exists clari.activity_opportunity (
     activity_id varchar not null,
     opportunity_id varchar not null,

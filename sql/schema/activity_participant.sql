@@ -1,4 +1,4 @@
--- version: 1, words: 1-28232643
+-- version: 2, words: 2-66d2fb12
 create table if not exists clari.activity_participant (
     activity_id varchar not null,
     participant_id varchar not null,

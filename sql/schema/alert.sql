@@ -1,4 +1,4 @@
--- version: 2, words: 2-f252815e
+-- version: 3, words: 3-8964d1a1
 create table if not exists clari.alert (
     alert_key varchar primary key,
     alert_class varchar not null,
@@ -24,7 +24,7 @@ comment on column clari.alert.severity is 'P1, P2 or P3';
 comment on column clari.alert.title is 'Subject';
 comment on column clari.alert.body is 'Message';
 comment on column clari.alert.created_at is 'When it was found';
-comment on column clari.alert.sent_at is 'When every channel had taken it; null is unsent';
+comment on column clari.alert.sent_at is 'When every channel had accepted it; null is unsent';
 comment on column clari.alert.attempts is 'How often it was tried';
 comment on column clari.alert.last_error is 'Why the last try failed';
 comment on column clari.alert.run_id is 'The sync that found it';

@@ -1,4 +1,4 @@
--- version: 1, words: 1-b08ef9e8
+-- version: 2, words: 2-91d41a91
 -- Grain: one row per reading of Clari's limits, whichever part of a sync took it: export_quota by the name that other
 -- connectors give it.
 create or replace view clari.api_limits as

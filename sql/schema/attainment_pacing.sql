@@ -1,4 +1,4 @@
--- version: 2, words: 2-0ceb7fd2
+-- version: 3, words: 3-b65d8286
 create or replace view clari.attainment_pacing as
 with zone as (select coalesce(max(time_zone), 'UTC') as time_zone from clari.organisation),
 

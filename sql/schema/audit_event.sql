@@ -1,4 +1,4 @@
--- version: 1, words: 1-68f03d07
+-- version: 2, words: 2-0036ace3
 create table if not exists clari.audit_event (
     event_id varchar not null,
     event_at timestamptz,

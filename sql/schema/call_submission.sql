@@ -1,4 +1,4 @@
--- version: 3, words: 3-b7669c4a
+-- version: 4, words: 4-9f5c8bba
 create or replace view clari.call_submission as
 with entry as (
     select

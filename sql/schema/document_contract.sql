@@ -1,4 +1,4 @@
--- version: 1, words: 1-0d703cfb
+-- version: 2, words: 2-b882ad42
 create table if not exists clari.document_contract (
     forecast_id varchar not null,
     contract varchar not null,

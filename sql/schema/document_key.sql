@@ -1,4 +1,4 @@
--- version: 1, words: 1-1f7cd1e8
+-- version: 2, words: 2-7924d01c
 -- Grain: one row per forecast and path: of the merged documents that hold the key. Rebuilt documents give the same rows.
 create or replace view clari.document_key as
 with shown as (

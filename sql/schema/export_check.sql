@@ -1,4 +1,4 @@
--- version: 1, words: 1-0c0f7571
+-- version: 2, words: 2-fac5d4ff
 create table if not exists clari.export_check (
     request_id varchar not null,
     check_name varchar not null,

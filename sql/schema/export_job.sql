@@ -1,4 +1,4 @@
--- version: 4, words: 4-6e3776c9
+-- version: 5, words: 5-01793aca
 create table if not exists clari.export_job (
     request_id varchar primary key,
     job_id varchar unique,

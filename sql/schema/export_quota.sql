@@ -1,4 +1,4 @@
--- version: 1, words: 1-48d8b30c
+-- version: 2, words: 2-5b2a7238
 -- Grain: one row per reading of Clari's limits: what a run was told before it asked for exports, or, of product limits, when
 -- it looked at nothing else.
 create table if not exists clari.export_quota (

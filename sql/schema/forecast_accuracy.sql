@@ -1,4 +1,4 @@
--- version: 2, words: 2-eec3557a
+-- version: 3, words: 3-ca413255
 create or replace view clari.forecast_accuracy as
 with zone as (select coalesce(max(time_zone), 'UTC') as time_zone from clari.organisation),
 

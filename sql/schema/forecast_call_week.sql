@@ -1,4 +1,4 @@
--- version: 3, words: 3-3b687d55
+-- version: 4, words: 4-72069af9
 create table if not exists clari.forecast_call_week (
     forecast_id varchar not null,
     time_period_id varchar not null,

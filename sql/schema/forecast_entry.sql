@@ -1,4 +1,4 @@
--- version: 2, words: 2-76ac9381
+-- version: 3, words: 3-27e297ca
 -- Grain: one row per forecast, period, week, person and field: the newest known value, and the export that last showed it.
 -- Of a period around quarters, such as a year, each quarter's exports have rows of their own: ids of weeks repeat.
 create or replace view clari.forecast_entry as

@@ -1,4 +1,4 @@
--- version: 2, words: 2-cff90497
+-- version: 3, words: 3-6b2ab0a9
 create table if not exists clari.forecast_entry_history (
     forecast_id varchar not null,
     time_period_id varchar not null,

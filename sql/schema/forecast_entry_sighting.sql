@@ -1,4 +1,4 @@
--- version: 2, words: 2-113b5b82
+-- version: 3, words: 3-31d323b8
 -- Grain: one row per forecast, period and export that present rows of forecast_entry_state name: the export that last showed
 -- those rows, which stay as they are meanwhile.
 create table if not exists clari.forecast_entry_sighting (

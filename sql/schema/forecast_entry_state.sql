@@ -1,4 +1,4 @@
--- version: 2, words: 2-e0854a01
+-- version: 3, words: 3-d2956264
 -- Grain: one row per forecast, period, week, person and field: the newest known value, as the export wrote it that last
 -- changed it. An export that shows it unchanged leaves it alone, and says so in forecast_entry_sighting.
 create table if not exists clari.forecast_entry_state (

@@ -1,4 +1,4 @@
--- version: 2, words: 2-a06b8e9b
+-- version: 3, words: 3-8f37dfb5
 create or replace view clari.forecast_entry_version as
 select
     forecast_id, time_period_id, time_frame_id, user_id, field_id, forecast_value, quota_value, adjustment_value,

@@ -1,4 +1,4 @@
--- version: 1, words: 1-f6ccda51
+-- version: 2, words: 2-36112a35
 create table if not exists clari.forecast_field (
     forecast_id varchar not null,
     field_id varchar not null,

@@ -1,4 +1,4 @@
--- version: 2, words: 2-b8af8ccc
+-- version: 3, words: 3-bb19214b
 create table if not exists clari.forecast_movement (
     forecast_id varchar not null,
     time_period_id varchar not null,

@@ -1,4 +1,4 @@
--- version: 3, words: 3-3dc1a4b7
+-- version: 4, words: 4-7200631c
 create table if not exists clari.forecast_swing (
     forecast_id varchar not null,
     time_period_id varchar not null,

@@ -1,4 +1,4 @@
--- version: 1, words: 1-03297549
+-- version: 2, words: 2-9b46c03a
 -- Grain: one row per swing of a manager and report: what the report's call adds to the change.
 -- The sum of change_amount over a swing's rows is what the reports explain of it, the rest is the manager's own
 -- judgement; what cannot be added up stands in apart_amount, and is in no sum.

@@ -1,4 +1,4 @@
--- version: 2, words: 2-88e3a0d2
+-- version: 3, words: 3-b50859c0
 -- Grain: one row per comparison as a whole: forecast, period, forecast field, baseline and sync. It stays when calls that
 -- did not move have left forecast_swing.
 create table if not exists clari.forecast_swing_summary (

@@ -1,4 +1,4 @@
--- version: 2, words: 2-116e95cf
+-- version: 3, words: 3-d214d9bd
 -- Grain: one row per forecast, period and week: two forecasts may give one id to weeks of other days. Of a period around
 -- quarters, such as a year, one a quarter and week: ids repeat from quarter to quarter.
 create table if not exists clari.forecast_time_frame (

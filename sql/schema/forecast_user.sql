@@ -1,4 +1,4 @@
--- version: 1, words: 1-0db31b2c
+-- version: 2, words: 2-efb80db0
 create table if not exists clari.forecast_user (
     forecast_id varchar not null,
     user_id varchar not null,

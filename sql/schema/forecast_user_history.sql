@@ -1,4 +1,4 @@
--- version: 1, words: 1-9a7e1473
+-- version: 2, words: 2-25c3c018
 create table if not exists clari.forecast_user_history (
     forecast_id varchar not null,
     user_id varchar not null,

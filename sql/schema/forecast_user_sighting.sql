@@ -1,4 +1,4 @@
--- version: 1, words: 1-2a258153
+-- version: 2, words: 2-d5cdd933
 create table if not exists clari.forecast_user_sighting (
     forecast_id varchar not null,
     quarter_id varchar not null,

@@ -1,4 +1,4 @@
--- version: 3, words: 3-2c0b5c49
+-- version: 4, words: 4-39b9cb53
 create table if not exists clari.forecast_vs_quota (
     forecast_id varchar not null,
     time_period_id varchar not null,

@@ -1,4 +1,4 @@
--- version: 1, words: 1-9510198d
+-- version: 2, words: 2-720fdb98
 -- Grain: one row per forecast, quarter, table and field: what its last merge left there, counted and totalled.
 create table if not exists clari.merged_total (
     forecast_id varchar not null,

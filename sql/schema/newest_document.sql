@@ -1,4 +1,4 @@
--- version: 1, words: 1-ecc020f6
+-- version: 2, words: 2-35e9e73d
 -- Grain: one row per forecast and quarter: what its newest loaded document lists beside its entries, so that the same
 -- document, when it comes again, need not be read.
 create table if not exists clari.newest_document (

@@ -1,4 +1,4 @@
--- version: 1, words: 1-cf7276d9
+-- version: 2, words: 2-143d3dbf
 create table if not exists clari.opportunity (
     opportunity_id varchar not null,
     crm_score decimal(18,4),

@@ -1,4 +1,4 @@
--- version: 1, words: 1-651ec2e2
+-- version: 2, words: 2-8fbb5916
 create table if not exists clari.opportunity_field (
     opportunity_id varchar not null,
     field_id varchar not null,

@@ -1,4 +1,4 @@
--- version: 1, words: 1-19fc9563
+-- version: 2, words: 2-2c16f3af
 create table if not exists clari.opportunity_field_trend (
     trend_id varchar not null,
     opportunity_id varchar not null,

@@ -1,4 +1,4 @@
--- version: 2, words: 2-d3ee4cd9
+-- version: 3, words: 3-cfb68a3a
 create or replace view clari.pipeline_coverage as
 with reckoned as (
     select

@@ -1,4 +1,4 @@
--- version: 1, words: 1-9fe2a98a
+-- version: 2, words: 2-58895c84
 create table if not exists clari.pipeline_health (
     forecast_id varchar not null,
     time_period_id varchar not null,

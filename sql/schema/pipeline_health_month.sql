@@ -1,4 +1,4 @@
--- version: 1, words: 1-06dd4cf5
+-- version: 2, words: 2-211a1eb9
 create or replace view clari.pipeline_health_month as
 with newest as (
     select max(day) as day

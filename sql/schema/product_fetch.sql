@@ -1,4 +1,4 @@
--- version: 1, words: 1-5f84db46
+-- version: 2, words: 2-61fc552a
 create table if not exists clari.product_fetch (
     request_id varchar primary key,
     job_id varchar unique,

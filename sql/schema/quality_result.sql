@@ -1,4 +1,4 @@
--- version: 1, words: 1-dc44a561
+-- version: 2, words: 2-c38857d9
 create table if not exists clari.quality_result (
     rule_name varchar not null,
     run_id varchar not null,

@@ -1,4 +1,4 @@
--- version: 2, words: 2-219ff768
+-- version: 3, words: 3-c8a164bf
 -- Grain: one row per period and week, whichever forecasts list it; of a period around quarters one a quarter and week.
 create table if not exists clari.time_frame (
     time_period_id varchar not null,

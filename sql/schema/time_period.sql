@@ -1,4 +1,4 @@
--- version: 2, words: 2-f9c980d1
+-- version: 3, words: 3-0396715f
 create table if not exists clari.time_period (
     time_period_id varchar primary key,
     quarter_id varchar not null,

@@ -217,10 +217,10 @@ def test_addresses_stand_nowhere(
 @pytest.mark.parametrize(
     ("address", "why"),
     [
-        ("hooktoken", "address 2 in CLARI_ALERT_URLS is none that Apprise knows"),
-        ("hooktoken://hooktoken/hooktoken", "address 2 in CLARI_ALERT_URLS is none that Apprise knows"),
-        ("slack://hooktoken", "address 2 in CLARI_ALERT_URLS is none that Apprise can use: a part of it is missing"),
-        ("", "address 2 in CLARI_ALERT_URLS is none that Apprise knows"),
+        ("hooktoken", "address 2 in CLARI_ALERT_URLS is not one that Apprise knows"),
+        ("hooktoken://hooktoken/hooktoken", "address 2 in CLARI_ALERT_URLS is not one that Apprise knows"),
+        ("slack://hooktoken", "address 2 in CLARI_ALERT_URLS is not one that Apprise can use: a part of it is missing"),
+        ("", "address 2 in CLARI_ALERT_URLS is not one that Apprise knows"),
     ],
 )
 def test_a_bad_address_is_named_by_its_place(address: str, why: str, caplog: pytest.LogCaptureFixture) -> None:

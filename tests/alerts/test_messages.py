@@ -51,7 +51,7 @@ def test_the_text_of_a_run() -> None:
         "  13,000,000.00 → 12,400,000.00 EUR, −600,000.00 (−4.6 %) on the week\n"
         "  Changed by Dana Scott, 2026-11-23 16:41 UTC; closed 3,200,000.00 of 13,500,000.00 quota; "
         "gap 10,300,000.00.\n"
-        "  The reports' calls make −420,000.00 of it (largest: Ana Ruiz −300,000.00, Bo Chen −180,000.00, "
+        "  The reports' calls account for −420,000.00 of it (largest: Ana Ruiz −300,000.00, Bo Chen −180,000.00, "
         "Femi Ade +60,000.00), people who joined +30,000.00, people who left −60,000.00; "
         "the other −150,000.00 is the manager's own judgement.\n"
         "\n"
@@ -106,7 +106,7 @@ def test_the_page_of_a_run() -> None:
         "total_new, 2026_Q4 From To Change "
         "Dana Scott VP Sales, EMEA · Commit · 2026_Q4 13,000,000.00 12,400,000.00 EUR −600,000.00 −4.6 % "
         "Change on the week; changed by Dana Scott, 2026-11-23 16:41 UTC; closed 3,200,000.00 of 13,500,000.00 quota; "
-        "gap 10,300,000.00. The reports' calls make −420,000.00 of it (largest: Ana Ruiz −300,000.00, "
+        "gap 10,300,000.00. The reports' calls account for −420,000.00 of it (largest: Ana Ruiz −300,000.00, "
         "Bo Chen −180,000.00, Femi Ade +60,000.00), people who joined +30,000.00, people who left −60,000.00; "
         "the other −150,000.00 is the manager's own judgement. "
         "New: Priya Nair Gone: Tom Berg, Léa Dubois "
@@ -160,7 +160,10 @@ def test_a_mass_change_replaces_the_lines_of_its_field_and_baseline_only() -> No
     message = one(mass_change(), stood_for, other_baseline, swing("Ana Ruiz", "100", "10"))
     assert message.severity == "P2"
     assert message.subject.endswith("; 1 mass change, 2 swings")
-    assert "Best Case 2026_Q4: 14 of 40 people (35 %) moved by more than allowed since the last sync." in message.text
+    assert (
+        "Best Case 2026_Q4: 14 of 40 people (35 %) moved by more than the threshold since the last sync."
+        in message.text
+    )
     assert "  Rep 1: 100,000.00 → 61,000.00 EUR, −39,000.00 (−39.0 %)" in message.text
     assert "Rep 9" not in message.text
     assert "Rep 8" in message.text
@@ -258,7 +261,7 @@ def test_a_manager_whose_reports_explain_all_has_no_judgement_left() -> None:
             judgement_change=Decimal("0.0000"),
         )
     ).text  # fmt: skip
-    assert "The reports' calls make −50.00 of it; nothing of it is the manager's own judgement." in told
+    assert "The reports' calls account for −50.00 of it; nothing of it is the manager's own judgement." in told
 
 
 def test_alerts_that_come_back_from_json_read_the_same() -> None:

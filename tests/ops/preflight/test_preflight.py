@@ -38,7 +38,7 @@ def test_every_line_passes_where_all_is_ready(operator: Operator, channel: Calla
     assert (operator.terminal.tables(), len(operator.sandbox.jobs)) == before
     assert operator.terminal.query("select has_it from clari.current_call") == [(True,)]
     code, lines = operator("--send")
-    assert (code, "took a message" in lines["alerts_have_channels"]["detail"]) == (0, True)
+    assert (code, "test message delivered" in lines["alerts_have_channels"]["detail"]) == (0, True)
 
 
 def test_on_a_terminal_each_line_is_followed_by_its_remedy(operator: Operator) -> None:
@@ -47,7 +47,7 @@ def test_on_a_terminal_each_line_is_followed_by_its_remedy(operator: Operator) -
     assert answer.code == 1
     lines = answer.out.splitlines()
     at = next(place for place, line in enumerate(lines) if line.startswith("FAIL"))
-    assert lines[at] == "FAIL  alerts_have_channels: CLARI_ALERT_URLS is not set: nobody hears of anything"
+    assert lines[at] == "FAIL  alerts_have_channels: CLARI_ALERT_URLS is not set: nobody receives alerts"
     assert lines[at + 1].strip().startswith("name a channel")
     assert all(re.match(r"PASS  \w+: \S", line) for line in lines[:at])
 

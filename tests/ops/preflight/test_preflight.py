@@ -196,7 +196,7 @@ BY_SETTINGS: list[Row] = [
         "are free",
     ),
     ("disk_has_room", "WARN", NEW, "none has landed"),
-    ("alerts_have_channels", "FAIL", settings(CLARI_ALERT_URLS=""), "nobody hears"),
+    ("alerts_have_channels", "FAIL", settings(CLARI_ALERT_URLS=""), "nobody receives alerts"),
     ("alerts_have_channels", "FAIL", settings(CLARI_ALERT_URLS="nonsense://a-secret-place"), "appriseit.com"),
     ("schedule_is_alive", "FAIL", settings(CLARI_MAX_AGE_HOURS="0.0000001"), "daemon was never there"),
     ("fiscal_calendar_is_right", "FAIL", settings(CLARI_FISCAL_YEAR_START_MONTH="3"), "_YEAR_START_MONTH=1"),

@@ -126,7 +126,7 @@ def test_a_quarter_says_how_it_came(terminal: Terminal, sandbox: Sandbox) -> Non
             f"landed in total_new/{CURRENT}/{job_id}",
         ):
             assert words in logs[str(CURRENT)]
-        (retried,) = [quarter for quarter, log in logs.items() if "once more (" in log]
+        (retried,) = [quarter for quarter, log in logs.items() if "retrying " in log]
         assert terminal.query("select time_period_id from clari.export_job where retry_count = 1") == [(retried,)]
         assert_the_marts_follow_the_last_quarter(instance, runs[str(CURRENT)])
 

@@ -7,7 +7,7 @@ delete from clari.alert_delivery where alert_key = $alert_key;
 update clari.alert set sent_at = null where alert_key = $alert_key;
 
 -- name: contributions
--- Grain: one row a swing of an export and report: what the report's call adds to it, the largest first; what cannot be
+-- Grain: one row per swing of an export and report: what the report's call adds to it, the largest first; what cannot be
 -- added up stands apart.
 select
     contribution.time_period_id, contribution.user_id, contribution.field_id, contribution.baseline,
@@ -166,7 +166,7 @@ where state in ('LOADED', 'REFUSED') and told_at is null and submitted_at > $not
 order by exported_at, submitted_at, request_id;
 
 -- name: swings
--- Grain: one row a swing of an export that an alert reports, the largest first: against the last sync where that
+-- Grain: one row per swing of an export that an alert reports, the largest first: against the last sync where that
 -- swings, else against a week ago. What the reports add to each is in contributions.
 with reported as (
     select *

@@ -1,7 +1,7 @@
 -- What the board shows.
 
 -- name: accuracy
--- Grain: one row a forecast, finished period, forecast field and person, as many as are shown: how near the calls came to
+-- Grain: one row per forecast, finished period, forecast field and person, as many as are shown: how near the calls came to
 -- what closed. The one at the top first, then who closed most.
 with person as (
     select
@@ -33,7 +33,7 @@ where place <= $most
 order by forecast_id, time_period_id, field_id, place;
 
 -- name: coverage
--- Grain: one row a forecast, period and forecast field: the open pipeline of the one at the top, in the newest week.
+-- Grain: one row per forecast, period and forecast field: the open pipeline of the one at the top, in the newest week.
 with placed as (
     select
         *,
@@ -63,7 +63,7 @@ left join newest_wait using (forecast_id, time_period_id)
 order by health.time_period_id desc nulls first, health.forecast_id;
 
 -- name: movement
--- Grain: one row a forecast, period, forecast field and week: how the call of the one at the top moved.
+-- Grain: one row per forecast, period, forecast field and week: how the call of the one at the top moved.
 select
     forecast_id, time_period_id, field_id, week_number, week_start_date, week_end_date, user_name, is_week_over,
     is_backfilled, start_value, raised_amount, lowered_amount, new_amount, gone_amount, judgement_amount, end_value,
@@ -73,7 +73,7 @@ where is_top
 order by forecast_id, time_period_id, field_id, week_number desc;
 
 -- name: pacing
--- Grain: one row a forecast, period, forecast field and week: what had closed of the quota of the one at the top.
+-- Grain: one row per forecast, period, forecast field and week: what had closed of the quota of the one at the top.
 select
     forecast_id, time_period_id, field_id, week_number, weeks_to_end, is_week_over, is_backfilled, crm_closed,
     quota_value, attainment_pct, closed_to_final_pct, previous_period_id, year_ago_period_id, currency_code
@@ -90,7 +90,7 @@ order by read_at desc
 limit 1;
 
 -- name: views
--- Grain: one row a forecast, period and forecast field that people look at, the newest period first, and the export that
+-- Grain: one row per forecast, period and forecast field that people look at, the newest period first, and the export that
 -- its figures are of. Current: that export is of one of the period's days.
 with zone as (select coalesce(max(time_zone), 'UTC') as time_zone from clari.organisation)
 
@@ -120,7 +120,7 @@ order by
     stand.field_id;
 
 -- name: submission
--- Grain: one row a forecast, period, forecast field and person, as many as are shown, of whose call of the newest week
+-- Grain: one row per forecast, period, forecast field and person, as many as are shown, of whose call of the newest week
 -- something is to be said: it was not submitted, somebody has replaced it, or it is below what has closed.
 with latest as (
     select forecast_id, time_period_id, max(week_number) as week_number

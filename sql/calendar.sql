@@ -1,14 +1,14 @@
 -- The days of quarters and weeks, for the fiscal calendar.
 
 -- name: quarters
--- Grain: one row a quarter whose first and last day are known, from merged documents: the gate refused none of them.
+-- Grain: one row per quarter whose first and last day are known, from merged documents: the gate refused none of them.
 select quarter_id, start_date, end_date
 from clari.time_period
 where time_period_id = quarter_id and period_type = 'QUARTER' and start_date is not null and end_date is not null
 order by quarter_id;
 
 -- name: contradictions
--- Grain: one row a forecast and quarter whose newest judged document contradicted the settings' calendar.
+-- Grain: one row per forecast and quarter whose newest judged document contradicted the settings' calendar.
 with judged as (
     select job.forecast_id, job.time_period_id, verdict.passed, verdict.evidence
     from clari.export_check as verdict
@@ -27,7 +27,7 @@ where not passed
 order by time_period_id desc, forecast_id;
 
 -- name: week_ends
--- Grain: one row a day on which a week ends, of the newest quarter.
+-- Grain: one row per day on which a week ends, of the newest quarter.
 select distinct coalesce(end_date, start_date + 6) as end_date
 from clari.time_frame
 where

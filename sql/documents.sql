@@ -44,7 +44,7 @@ left join currency_named as named
         and named.sign = entry.currency_code;
 
 -- name: currencies_shown
--- Grain: one row a person, field and currency of the staged entries.
+-- Grain: one row per person, field and currency of the staged entries.
 select distinct user_id, field_id, currency_code
 from stage_entry
 where currency_code is not null
@@ -146,7 +146,7 @@ from stage_user
 where nullif(email, '') is not null;
 
 -- name: people_shared
--- Grain: one row a person that the document shows under several ids: of one CRM id, or of one email.
+-- Grain: one row per person that the document shows under several ids: of one CRM id, or of one email.
 with shown as (select user_id, crm_user_id, email from stage_user),
 
 shared as (
@@ -221,7 +221,7 @@ create or replace temp table {table} as select * from kept_{table};
 select cast(coalesce(sum(copies), 0) as bigint) as rows_joined from stage_held_elsewhere;
 
 -- name: stage_begin
--- Grain: one row an entry of the document; copies is how many exact duplicates were dropped into it, itself counted.
+-- Grain: one row per entry of the document; copies is how many exact duplicates were dropped into it, itself counted.
 create or replace temp table stage_entry (
     entry_no bigint not null,
     field_id varchar, time_frame_id varchar, time_period_id varchar, user_id varchar, scope_id varchar,
@@ -231,7 +231,7 @@ create or replace temp table stage_entry (
     copies bigint not null
 );
 
--- Grain: one row a key that stands on entries that differ.
+-- Grain: one row per key that stands on entries that differ.
 create or replace temp table stage_conflict (
     field_id varchar, time_frame_id varchar, time_period_id varchar, user_id varchar, versions bigint not null
 );
@@ -244,7 +244,7 @@ create or replace temp table stage_unreadable (
 );
 
 -- name: stage_contract
--- Grain: one row a key and kind of the document.
+-- Grain: one row per key and kind of the document.
 create or replace temp table stage_contract as select shape, path, kind, is_always, is_known from raw_contract;
 
 -- name: stage_more
@@ -266,7 +266,7 @@ select
 from raw_entry;
 
 -- name: stage_unreadable, measure: forecast_value, quota_value, adjustment_value, crm_total, crm_closed
--- Grain: one row a measure of a field that is left out: a calculated column, of which some cell says that there is no
+-- Grain: one row per measure of a field that is left out: a calculated column, of which some cell says that there is no
 -- number (NaN, N/A, #DIV/0!, a dash), or holds a share in percent. `cells` of it are no amounts.
 create or replace temp table stage_left_out as
 select field_id, measure, count(*) as cells, min(written) as written
@@ -278,7 +278,7 @@ where
     )
 group by field_id, measure;
 
--- Grain: one row an amount that is none: not a number, or more than fourteen digits before the decimals.
+-- Grain: one row per amount that is none: not a number, or more than fourteen digits before the decimals.
 create or replace temp table stage_unreadable as
 select *
 from raw_unreadable as unreadable
@@ -295,7 +295,7 @@ from (select field_id, {measure: bool_or(measure = '*') as *,} from stage_left_o
 where column_left_out.field_id = entry.field_id;
 
 -- name: stage_user
--- Grain: one row a person of the document, those included that only its entries name.
+-- Grain: one row per person of the document, those included that only its entries name.
 create or replace temp table stage_user as
 with listed as (
     select
@@ -325,7 +325,7 @@ from stage_entry
 where user_id is not null and user_id not in (select listed.user_id from listed);
 
 -- name: staged_totals, measure: forecast_value, quota_value, adjustment_value, crm_total, crm_closed
--- Grain: one row a field: sum and count of each measure over the staged entries, each as often as the document holds it.
+-- Grain: one row per field: sum and count of each measure over the staged entries, each as often as the document holds it.
 select
     field_id,
     {measure: coalesce(sum(multiply(cast(* as decimal(32, 4)), cast(copies as decimal(6, 0)))), 0) as *_total, coalesce(sum(case when * is not null then copies end), 0) as *_count,}
@@ -336,7 +336,7 @@ group by field_id;
 select user_id, name, email from stage_user where is_top order by user_id limit 20;
 
 -- name: totals_long_csv
--- One row a field of a long CSV: sum and count of each measure. A line that stands twice counts once.
+-- One row per field of a long CSV: sum and count of each measure. A line that stands twice counts once.
 -- What is read here in another way than the rows were differs from them, and is recounted, letter by letter.
 with line as (
     select distinct
@@ -379,7 +379,7 @@ group by field_id;
 
 -- name: totals_relational, field: nullif(entry."fieldId", ''), of: Value, crm_total: coalesce(entry."crmTotal", entry."aggregationTotal")
 -- name: totals_flat, field: 'forecast', of: Amount, crm_total: entry."crmTotal"
--- One row a field of a document's array of entries, of which a flat one has one field: sum and count of each measure.
+-- One row per field of a document's array of entries, of which a flat one has one field: sum and count of each measure.
 -- Amounts come by way of a binary fraction: fifteen digits are exact, and more differ from what is staged.
 select
     {field} as field_id,
@@ -398,7 +398,7 @@ group by all
 having count(*) > 0;
 
 -- name: weeks_astray
--- Grain: one row a period's week that begins after the period, or ends more than a week before it, whose days end before
+-- Grain: one row per period's week that begins after the period, or ends more than a week before it, whose days end before
 -- they begin, are more than the period has (of 5/10 to 11/10 whoever writes the day first makes half a year), or are not
 -- the same throughout the document. A week is of the period under which it is listed: the first may end before [gitlab].
 select

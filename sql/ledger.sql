@@ -116,7 +116,7 @@ where request_id = $request_id and state in ('SUBMITTING', 'SUBMITTED');
 
 -- name: health_exports, merged: state = 'LOADED' and exported_at is not null and job_id not like 'document-%', columns: newest.state, merged.exported_at, merged.loaded_at
 -- name: status, merged: state = 'LOADED', columns: newest.state, merged.exported_at, merged.rows_staged as rows, brought.current_at
--- Grain: one row a forecast and quarter: the newest export that was meant to be made, and the newest merged. What the
+-- Grain: one row per forecast and quarter: the newest export that was meant to be made, and the newest merged. What the
 -- call without a job brought is the newest only where there is no export, and never the newest merged.
 -- A document from elsewhere (`replay --document`) says nothing about whether syncs work: for health it is no success.
 with newest as (
@@ -150,7 +150,7 @@ left join brought using (forecast_id, time_period_id)
 order by newest.time_period_id desc, newest.forecast_id;
 
 -- name: health_states
--- Grain: one row a forecast, quarter and state: how many exports stand there.
+-- Grain: one row per forecast, quarter and state: how many exports stand there.
 select forecast_id, time_period_id, state, count(*) as exports
 from clari.export_job
 group by forecast_id, time_period_id, state
@@ -341,7 +341,7 @@ where not exists (select 1 from clari.export_quota where run_id = $run_id and re
 update clari.export_job set {columns: * = $*,} where request_id = $request_id;
 
 -- name: landed_documents
--- Grain: one row a document and quarter of a forecast that was merged or refused; error is null if ever merged.
+-- Grain: one row per document and quarter of a forecast that was merged or refused; error is null if ever merged.
 select result_sha256, time_period_id, case when max(state) = 'REFUSED' and min(state) = 'REFUSED' then max(error) end as error
 from clari.export_job
 where forecast_id = $forecast_id and result_sha256 is not null and state in ('LOADED', 'RETIRED', 'REFUSED')
@@ -407,7 +407,7 @@ set types_to_export = $types_to_export, types_refused = $types_refused
 where request_id = $request_id and state in ('SUBMITTING', 'SUBMITTED');
 
 -- name: rows_of_quarter
--- Grain: one row a table whose rows name their quarter.
+-- Grain: one row per table whose rows name their quarter.
 select 'forecast_entry' as table_name, count(*) as row_count
 from clari.forecast_entry_state
 where quarter_id = $quarter_id

@@ -8,7 +8,7 @@ insert into clari.document_contract (forecast_id, contract, shape, path, kind, i
 select $forecast_id, $contract, shape, path, kind, is_always, is_known from stage_contract;
 
 -- name: control_totals, measure: forecast_value, quota_value, adjustment_value, crm_total, crm_closed
--- Grain: one row a field: sum and count of each measure over the merged rows that the export left its mark on, in the
+-- Grain: one row per field: sum and count of each measure over the merged rows that the export left its mark on, in the
 -- weeks that it shows, each row once.
 select field_id, {measure: coalesce(sum(*), 0) as *_total, count(*) as *_count,}
 from clari.forecast_entry
@@ -27,7 +27,7 @@ where
 group by field_id;
 
 -- name: control_totals_of_copies
--- Grain: one row a field: what exact duplicates in the document add to sum and count of each measure: each merged row as
+-- Grain: one row per field: what exact duplicates in the document add to sum and count of each measure: each merged row as
 -- often as the document writes it beyond the first.
 select
     entry.field_id,

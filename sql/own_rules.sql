@@ -22,7 +22,7 @@ where run_id = $run_id
 order by rule_name;
 
 -- name: broken
--- Grain: one row a rule that is broken in the newest run; not_broken_at is when it last was not, in any run.
+-- Grain: one row per rule that is broken in the newest run; not_broken_at is when it last was not, in any run.
 with newest as (
     select run_id, checked_at
     from clari.quality_result

@@ -1,7 +1,7 @@
 -- What preflight asks of the warehouse.
 
 -- name: invented_people
--- Grain: one row a forecast, or other product, that holds people of the sandbox: their addresses end in .example, which
+-- Grain: one row per forecast, or other product, that holds people of the sandbox: their addresses end in .example, which
 -- nobody's do.
 select forecast_id, count(*) as people
 from clari.forecast_user
@@ -33,7 +33,7 @@ from (
 ) as asked;
 
 -- name: newest_landed
--- Grain: one row a forecast and quarter: the newest document that has landed, merged or not.
+-- Grain: one row per forecast and quarter: the newest document that has landed, merged or not.
 select forecast_id, time_period_id, landing_path, result_bytes
 from clari.export_job
 where landing_path is not null
@@ -41,7 +41,7 @@ qualify row_number() over (partition by forecast_id, time_period_id order by lan
 order by time_period_id desc, forecast_id;
 
 -- name: newest_landed_products
--- Grain: one row a product beside the forecast: the newest document that has landed, below the products' own folder.
+-- Grain: one row per product beside the forecast: the newest document that has landed, below the products' own folder.
 select product as forecast_id, '' as time_period_id, landing_path
 from clari.product_fetch
 where landing_path is not null
@@ -49,7 +49,7 @@ qualify row_number() over (partition by product order by landed_at desc, request
 order by forecast_id;
 
 -- name: types_refused
--- Grain: one row a forecast whose newest landed export Clari gave without some of the types asked for.
+-- Grain: one row per forecast whose newest landed export Clari gave without some of the types asked for.
 with newest as (
     select forecast_id, types_refused
     from clari.export_job

@@ -25,7 +25,7 @@ from clari.export_job
 where job_id is not null and source = 'EXPORT' and submitted_at >= $since;
 
 -- name: gaps
--- Grain: one row a stretch of time of which records are missing: nothing was fetched before Clari threw them away, or
+-- Grain: one row per stretch of time of which records are missing: nothing was fetched before Clari threw them away, or
 -- Clari cuts off even the one day, and no document since has shown it whole.
 select distinct product, gap_from, gap_to, 'expired' as reason
 from clari.product_fetch
@@ -125,7 +125,7 @@ where
     and window_to > $gap_from;
 
 -- name: status
--- Grain: one row a product: how its newest fetch stands, what the tables are as of, and since when something is missing.
+-- Grain: one row per product: how its newest fetch stands, what the tables are as of, and since when something is missing.
 with newest as (
     select *
     from clari.product_fetch
@@ -163,7 +163,7 @@ order by exported_at, submitted_at, request_id;
 
 -- name: windows
 -- A document without a record says nothing of more than two days: may be that nobody may see them.
--- Grain: one row a fetch of a window: whether its document was good, or it was too long (`is_final` where Clari says so of
+-- Grain: one row per fetch of a window: whether its document was good, or it was too long (`is_final` where Clari says so of
 -- what came). What Clari was never seen to be asked for, or answered with other days, is none. What may be an export of other days, because it was found where an answer was lost, is neither.
 select
     window_from, window_to,
@@ -314,7 +314,7 @@ left join mapped on mapped.activity_id = compared.activity_id;
 -- name: stage_audit_begin, table: audit_event | audit_actor
 -- name: stage_activity_begin, table: activity | activity_account | activity_opportunity | activity_participant
 -- name: stage_opportunity_begin, table: opportunity | opportunity_field | opportunity_field_trend
--- Grain: one row a record of the document as it is read, at its position; of the same one there may be several.
+-- Grain: one row per record of the document as it is read, at its position; of the same one there may be several.
 create or replace temp table stage_raw_{table} as
 select * from raw_{table} limit 0;
 
@@ -334,7 +334,7 @@ select * from raw_{table};
 -- name: stage_opportunity_end, table: opportunity, key: opportunity_id
 -- name: stage_opportunity_end, table: opportunity_field, key: opportunity_id, field_id
 -- name: stage_opportunity_end, table: opportunity_field_trend, key: trend_id
--- Grain: one row a record of the document: of several with one key the one that was read last.
+-- Grain: one row per record of the document: of several with one key the one that was read last.
 create or replace temp table stage_{table} as
 select * exclude (position)
 from stage_raw_{table}

@@ -1,7 +1,7 @@
 -- What the gate asks of the warehouse.
 
 -- name: contract_before
--- Grain: one row a key and kind that documents of this shape had before this export: the kinds are those of the newest
+-- Grain: one row per key and kind that documents of this shape had before this export: the kinds are those of the newest
 -- document in which the key had a value. The keys of the newest document that was asked for in the same way are marked.
 with before as (
     select
@@ -47,7 +47,7 @@ group by path, kind
 order by path, kind;
 
 -- name: currencies_changed
--- Grain: one row a pair of currencies: entries whose currency is not the one known before.
+-- Grain: one row per pair of currencies: entries whose currency is not the one known before.
 select known.currency_code as known_currency, entry.currency_code as currency, count(*) as entries
 from stage_entry as entry
 inner join clari.forecast_entry as known
@@ -124,7 +124,7 @@ order by exported_at desc, submitted_at desc
 limit 1;
 
 -- name: quota_ambiguous
--- Grain: one row a period whose quota stands on several fields, none of them named, and where some field needs it.
+-- Grain: one row per period whose quota stands on several fields, none of them named, and where some field needs it.
 select quota_field.time_period_id, quota_field.field_ids
 from quota_field
 where
@@ -137,7 +137,7 @@ where
 order by quota_field.time_period_id;
 
 -- name: swings_of
--- Grain: one row a swing of an export, the largest first.
+-- Grain: one row per swing of an export, the largest first.
 select
     swing.baseline, swing.user_id,
     person.name as user_name,
@@ -166,7 +166,7 @@ where
     );
 
 -- name: tops_known
--- Grain: one row a person at the top of the hierarchy, from person_shown: exports of a scope do not decide who stands there.
+-- Grain: one row per person at the top of the hierarchy, from person_shown: exports of a scope do not decide who stands there.
 select user_id, name, email
 from person_shown
 where is_top and is_shown

@@ -1,7 +1,7 @@
 -- How people, fields, periods and weeks of a quarter are known, for documents that name them otherwise.
 
 -- name: currencies
--- Grain: one row a person, field and currency of the quarter's entries.
+-- Grain: one row per person, field and currency of the quarter's entries.
 select distinct user_id, field_id, currency_code
 from clari.forecast_entry_state
 where
@@ -11,7 +11,7 @@ where
 order by user_id, field_id, currency_code;
 
 -- name: fields
--- Grain: one row a field of which the quarter has an entry.
+-- Grain: one row per field of which the quarter has an entry.
 select used.field_id, field.field_name, field.field_type, used.shown > 0 as is_shown
 from (
     select field_id, max(case when in_latest_export then 1 else 0 end) as shown
@@ -43,7 +43,7 @@ select
 from merged;
 
 -- name: months
--- Grain: one row a month of the quarter, with days, of whichever forecast.
+-- Grain: one row per month of the quarter, with days, of whichever forecast.
 select time_period_id, start_date, end_date
 from clari.time_period
 where quarter_id = $quarter_id and period_type = 'MONTH' and start_date is not null and end_date is not null
@@ -80,7 +80,7 @@ where
 delete from clari.mart_part_version where forecast_id = $forecast_id and quarter_id = $quarter_id;
 
 -- name: people
--- Grain: one row a person of the quarter, as the newest export that showed the person did. asked_scope_id is that
+-- Grain: one row per person of the quarter, as the newest export that showed the person did. asked_scope_id is that
 -- export's scope; is_shown: no newer one of that scope came since.
 with newest as (
     select
@@ -100,7 +100,7 @@ from newest
 order by user_id;
 
 -- name: weeks
--- Grain: one row a period and week of which the quarter has an entry, with the period's own attributes.
+-- Grain: one row per period and week of which the quarter has an entry, with the period's own attributes.
 select
     used.time_period_id, used.time_frame_id, week.start_date, week.end_date, period.period_type, period.label,
     period.year,

@@ -8,7 +8,7 @@ where state = 'LOADED' and time_period_id < $oldest_kept
 order by time_period_id, forecast_id, exported_at, submitted_at, request_id;
 
 -- name: verdicts
--- Grain: one row an export that was merged long ago and is not the newest of its forecast and quarter, or of its
+-- Grain: one row per export that was merged long ago and is not the newest of its forecast and quarter, or of its
 -- product, and whose checks passed: how many of these verdicts would leave export_check. Those that failed stay.
 with export as (
     select
@@ -61,7 +61,7 @@ where
     );
 
 -- name: counts
--- Grain: one row a quarter before the oldest one kept and a table that is no mart: how many rows would go. The row of a
+-- Grain: one row per quarter before the oldest one kept and a table that is no mart: how many rows would go. The row of a
 -- period around quarters, which goes with the last of them, is not counted.
 with held as (
     select 'forecast_entry' as table_name, quarter_id, count(*) as gone from clari.forecast_entry_state group by quarter_id
@@ -99,7 +99,7 @@ where quarter_id < $oldest_kept
 order by quarter_id, table_name;
 
 -- name: count_mart
--- Grain: one row a quarter before the oldest one kept: how many rows of a mart would go.
+-- Grain: one row per quarter before the oldest one kept: how many rows of a mart would go.
 select period.quarter_id, count(*) as gone
 from clari.{table} as held
 inner join clari.time_period as period on period.time_period_id = held.time_period_id

@@ -1,4 +1,4 @@
--- Grain: one row a column of the warehouse's tables, in their order.
+-- Grain: one row per column of the warehouse's tables, in their order.
 select table_name, column_name, lower(data_type) as data_type, comment
 from duckdb_columns()
 where schema_name = 'clari'

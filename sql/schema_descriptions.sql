@@ -1,4 +1,4 @@
--- Grain: one row a table or view, and one a column of it: what it says of itself, by the name that it has in a Parquet
+-- Grain: one row per table or view, and one a column of it: what it says of itself, by the name that it has in a Parquet
 -- file's metadata.
 select 'description' as name, comment
 from duckdb_tables()

@@ -58,7 +58,7 @@ delete from clari.time_period where last_seen_at = timestamptz '1970-01-01 00:00
 -- name: orphan_forecast_entry_history, table: forecast_entry_history, scope: (forecast_id = $forecast_id or forecast_id not in (select job.forecast_id from clari.export_job as job)) and not exists (select 1 from clari.export_job as job where job.forecast_id = forecast_entry_history.forecast_id and job.time_period_id = forecast_entry_history.quarter_id and job.state = 'LOADED'), key: quarter_id, time_period_id, time_frame_id, user_id, field_id, valid_from, columns: forecast_id, forecast_value, quota_value, adjustment_value, crm_total, crm_closed, currency_code, is_updated, updated_by, updated_at, adjusted_by, adjusted_at, is_present, valid_to, job_id
 -- name: orphan_forecast_time_frame, table: forecast_time_frame, scope: (forecast_id = $forecast_id or forecast_id not in (select job.forecast_id from clari.export_job as job)) and not exists (select 1 from clari.export_job as job where job.forecast_id = forecast_time_frame.forecast_id and job.time_period_id = forecast_time_frame.quarter_id and job.state = 'LOADED'), key: quarter_id, time_period_id, time_frame_id, columns: forecast_id, start_date, end_date, last_seen_at, job_id
 -- name: orphan_forecast_user_sighting, table: forecast_user_sighting, scope: (forecast_id = $forecast_id or forecast_id not in (select job.forecast_id from clari.export_job as job)) and not exists (select 1 from clari.export_job as job where job.forecast_id = forecast_user_sighting.forecast_id and job.time_period_id = forecast_user_sighting.quarter_id and job.state = 'LOADED'), key: quarter_id, user_id, first_seen_at, columns: forecast_id, name, email, crm_user_id, scope_id, role_id, role_name, parent_role_id, parent_role_name, is_top, last_seen_at, job_id
--- Grain: one row a distinct row that the documents give more often than the table had it (times is above 0) or less
+-- Grain: one row per distinct row that the documents give more often than the table had it (times is above 0) or less
 -- often (below): a changed row is two. keys_differing counts keys, of all rows, not only of those that are shown.
 with differing as (
     select {key}, {columns}, sum(side) as times
@@ -90,7 +90,7 @@ from clari.forecast_user
 where forecast_id = $forecast_id and list_contains($user_ids, user_id);
 
 -- name: quarters
--- Grain: one row a forecast and quarter in the tables: all of its exports are, none is retired.
+-- Grain: one row per forecast and quarter in the tables: all of its exports are, none is retired.
 select forecast_id, time_period_id as quarter_id
 from clari.export_job
 where state in ('LOADED', 'RETIRED')

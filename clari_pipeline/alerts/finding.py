@@ -84,7 +84,7 @@ def _exports_not_merged(result: RunResult) -> Iterator[NewAlert]:
         alert = NewAlert(
             kind=AlertKind.EXPORT_FAILED,
             severity="P2",
-            title=f"{where}: no export came",
+            title=f"{where}: the export failed",
             body=with_anchor(outcome.reason, outcome.section),
             alert_class=f"export_failed {where}",
             detail=detail,
@@ -104,7 +104,7 @@ def _exports_not_merged(result: RunResult) -> Iterator[NewAlert]:
                 alert,
                 kind=AlertKind.EXPORT_REFUSED,
                 severity="P1" if is_empty else "P2",
-                title=f"{where}: the export is {'empty' if is_empty else 'not good enough'} and was kept out",
+                title=f"{where}: the export {'is empty' if is_empty else 'failed its checks'} and was not loaded",
                 alert_class=f"export_refused {where}",
             )
         else:
@@ -185,8 +185,8 @@ def killed_runs(result: RunResult) -> Iterator[NewAlert]:
             kind=AlertKind.RUN_FAILED,
             severity="P2",
             title="A run was killed",
-            body=f"{len(runs)} earlier run{'s' if len(runs) > 1 else ''} ended before the end (killed, or the machine "
-            "went down); this run has gone on with what was left: nothing needs to be done, unless it happens again",
+            body=f"{len(runs)} earlier run{'s' if len(runs) > 1 else ''} ended early (killed, or the machine "
+            "went down); this run has resumed their exports: no action is needed, unless it happens again",
             alert_class=_KILLED,
             detail={"runs": runs},
         )
@@ -205,7 +205,7 @@ def _moved_calls(result: RunResult) -> Iterator[NewAlert]:
 def _mass_changes(result: RunResult, export: ExportRow, swings: Sequence[ReportedSwing]) -> Iterator[NewAlert]:
     where = export.label
     alerted: set[tuple[str, str]] = set()
-    # One alert a field: baseline `sync` sorts before `week`.
+    # One alert per field: baseline `sync` sorts before `week`.
     for mass in sorted(marts.mass_changes(result.session, export.job_id), key=lambda one: one.baseline):
         field = (mass.time_period_id, mass.field_id)
         of_field = [
@@ -285,7 +285,7 @@ def _stale_quarters(result: RunResult) -> Iterator[NewAlert]:
             kind=AlertKind.FRESHNESS,
             severity="P2",
             title=f"{where}: the figures are stale",
-            body=f"the newest export is {hours:.0f} hours old, {allowed_hours(settings, result.now):.0f} are allowed: "
+            body=f"the newest export is {hours:.0f} hours old, the limit is {allowed_hours(settings, result.now):.0f}: "
             "clari-pipeline status shows what became of the last exports",
             alert_class=f"freshness {where}",
             detail={"forecast_id": quarter.forecast_id, "quarter_id": quarter.quarter_id, "job_id": None},
@@ -295,7 +295,7 @@ def _stale_quarters(result: RunResult) -> Iterator[NewAlert]:
 def _rule_title(rule: QualityResult) -> str:
     if rule.table_name is None:
         return f"{rule.source} cannot be read"
-    return f"{rule.rule_name} {'could not be judged' if 'not_judged' in rule.evidence else 'is broken'}"
+    return f"{rule.rule_name} {'could not be evaluated' if 'not_judged' in rule.evidence else 'failed'}"
 
 
 def _broken_rules(result: RunResult) -> Iterator[NewAlert]:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from clari_pipeline.alerts.spool import Spool
+from clari_pipeline.alerts.where_to_look import WhereToLook
 from clari_pipeline.core.runbook import OF_CALLS, AlertKind, Problem, RunbookSection
 from clari_pipeline.notify import (
     Alert,
@@ -40,6 +41,7 @@ class Outbox:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._where_to_look = WhereToLook(context.settings, warehouse=context.warehouse.place)
 
     def send(self, *, named: Sequence[str] = ()) -> Sent:
         """Send each pending alert to the channels that have not accepted it. Raises `SettingsError`.
@@ -72,8 +74,8 @@ class Outbox:
         }
         channels = open_channels(self._context.settings.alert_urls)
         alerts = [alert_rows.alert_of(row | {"detail": None})]
-        where_to_look, env = ["clari-pipeline status"], self._context.settings.env
-        (message,) = compose(alerts, {}, where_to_look=where_to_look, environment=env)
+        env = self._context.settings.env
+        (message,) = compose(alerts, {}, where_to_look=self._where_to_look, environment=env)
         deliveries = dict(zip(channels, channels.deliver(message), strict=True))
         with suppress(OSError):  # its disk may be full, too
             spool.add(row, [channel.id for channel, delivery in deliveries.items() if delivery.error is None])
@@ -91,8 +93,9 @@ class Outbox:
             headlines = _headlines(session, pending)
         if not pending or not channels:
             return Sent(0)
+        (current,) = self._context.current_quarters(last=1)
         errors: dict[Channel, str] = {}
-        for message, to in self._messages(pending, accepted, headlines, channels):
+        for message, to in self._messages(pending, accepted, headlines, channels, str(current)):
             for channel, delivery in zip(to, channels.deliver(message, to), strict=True):
                 if delivery.error is not None:
                     errors[channel] = delivery.error
@@ -119,6 +122,7 @@ class Outbox:
         accepted: set[tuple[str, str]],
         headlines: dict[tuple[str, str], Headline],
         channels: Channels,
+        current: str,
     ) -> Iterable[tuple[Message, list[Channel]]]:
         """Messages, each with its channels: one group of messages for all channels that lack the same alerts."""
         lacking: defaultdict[tuple[str, ...], list[Channel]] = defaultdict(list)
@@ -127,12 +131,14 @@ class Outbox:
         by_key = {alert.key: alert for alert in pending}
         for missing, to in lacking.items():
             alerts = [by_key[key] for key in missing]
-            where_to_look = [f"clari.forecast_swing in {self._context.warehouse.place}", "clari-pipeline status"]
-            if (data_docs := self._context.settings.data_docs_dir / "index.html").exists():
-                where_to_look.append(str(data_docs.absolute()))
-            env = self._context.settings.env
-            for message in compose(alerts, headlines, where_to_look=where_to_look, environment=env) if alerts else ():
-                yield message, to
+            messages = compose(
+                alerts,
+                headlines,
+                where_to_look=self._where_to_look,
+                environment=self._context.settings.env,
+                current=current,
+            )
+            yield from ((message, to) for message in messages)
 
     def _mark(self, pending: Sequence[Alert], channels: Channels, errors: dict[Channel, str]) -> int:
         """Record the attempt on each alert. Returns how many every channel has accepted now."""

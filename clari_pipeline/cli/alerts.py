@@ -29,7 +29,8 @@ def listed(
     from clari_pipeline.store import alert_rows  # noqa: PLC0415
     from clari_pipeline.sync.context import Context  # noqa: PLC0415
 
-    context = Context.of(settings_of(sandbox=sandbox))
+    settings = settings_of(sandbox=sandbox)
+    context = Context.of(settings)
     found: list[dict[str, Any]] = []
     if context.warehouse.exists():
         with context.warehouse.session() as session:
@@ -37,23 +38,36 @@ def listed(
     if as_json:
         print_json(alerts_document(found))
     else:
-        show_alerts(console_of_output(), found)
+        show_alerts(console_of_output(), found, has_channels=settings.alert_urls is not None)
 
 
-@app.command("test", epilog="Example: clari-pipeline alerts test")
-def test() -> None:
+@app.command("test", epilog="Example: clari-pipeline alerts test --sample")
+def test(
+    is_sample: Annotated[
+        bool, typer.Option("--sample", help="Send a swing of invented people, as a real one will look.")
+    ] = False,
+) -> None:
     """Send one message to each channel of CLARI_ALERT_URLS.
 
-    Says which channel took it. Exits with 1 where one did not.
+    Prints which channels accepted it. Exits with 1 if one did not.
     """
     from clari_pipeline.cli.commands import console_of_output  # noqa: PLC0415
-    from clari_pipeline.notify import greeting, required_channels  # noqa: PLC0415
+    from clari_pipeline.notify import greeting, required_channels, sample  # noqa: PLC0415
 
     settings = read_settings()
     console = console_of_output()
-    deliveries = required_channels(settings.alert_urls).deliver(greeting(settings.env))
+    channels = required_channels(settings.alert_urls)
+    message = greeting(settings.env)
+    if is_sample:
+        from clari_pipeline.alerts.where_to_look import WhereToLook  # noqa: PLC0415
+        from clari_pipeline.sync.context import Context  # noqa: PLC0415
+
+        context = Context.of(settings)
+        places = WhereToLook(settings, warehouse=context.warehouse.place)
+        message = sample(now=context.now(), where_to_look=places, environment=settings.env)
+    deliveries = channels.deliver(message)
     for delivery in deliveries:
-        found = with_anchor(delivery.error, RunbookSection.ALERT_NOT_SENT) if delivery.error else "took it"
+        found = with_anchor(delivery.error, RunbookSection.ALERT_NOT_SENT) if delivery.error else "delivered"
         console.print(f"{delivery.channel}: {found}", highlight=False, soft_wrap=True)
     if any(delivery.error is not None for delivery in deliveries):
         raise typer.Exit(ExitCode.NOT_DONE)

@@ -299,7 +299,7 @@ def status(settings: Settings, *, as_json: bool) -> int:
     if as_json:
         print_json(document)
     else:
-        reporting.show_status(console_of_output(), document)
+        reporting.show_status(console_of_output(), document, has_channels=settings.alert_urls is not None)
     return ExitCode.DONE
 
 
@@ -363,7 +363,7 @@ def _finish(
         warehouse, places = context.warehouse, context.places
         console.print(f"Warehouse: {warehouse.place} (schema clari)", highlight=False, soft_wrap=True)
         if (copy := places.copy).exists() and warehouse.kind.capabilities.is_copied:
-            console.print(f"To read while it runs: {copy}, {places.marts}/", highlight=False, soft_wrap=True)
+            console.print(f"Read-only copy: {copy}, {places.marts}/", highlight=False, soft_wrap=True)
     failed = [outcome for outcome in result.outcomes if outcome.is_failure and outcome.export.request_id not in excused]
     problems = [*reporting.failures(failed), *reporting.repaired(result.outcomes), *result.failures]
     warnings = [*reporting.warnings(result), *(sent.problems if sent else ()), *result.warnings]

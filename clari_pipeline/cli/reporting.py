@@ -155,7 +155,7 @@ def show_report(console: Console, result: SyncResult, files: Sequence[InboxFile]
         )
         console.print(line, highlight=False, soft_wrap=True)
     if result.expectations and all(rule.passed for rule in result.expectations):
-        console.print(f"Rules of yours: {len(result.expectations)} judged, none broken.", highlight=False)
+        console.print(f"Your own rules: {len(result.expectations)} evaluated, all passed.", highlight=False)
     for product in result.products:
         for line in product.lines:
             console.print(line, highlight=False, soft_wrap=True)
@@ -317,7 +317,7 @@ def status_document(
     }
 
 
-def show_status(console: Console, document: dict[str, Any]) -> None:
+def show_status(console: Console, document: dict[str, Any], *, has_channels: bool) -> None:
     """Print the status document as a table and lines."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in ("forecast", "quarter", "newest export", "figures as of"):
@@ -349,7 +349,7 @@ def show_status(console: Console, document: dict[str, Any]) -> None:
             f"Export quota: {quota['available']} of {quota['monthly']} left in a rolling 30 days, "
             f"{quota['concurrent']} at once"
         )
-    console.print(f"Alerts not sent: {document['alerts_unsent']}")
+    console.print(f"Alerts: {_pending(document['alerts_unsent'], has_channels=has_channels)}")
     for one in document.get("products", ()):
         as_of = f", as of {_minute(one['exported_at'])} ({one['age_hours']:.1f} h)" if one["exported_at"] else ""
         off = "" if one["is_named"] else " (not in CLARI_PRODUCTS)"
@@ -397,17 +397,27 @@ def alerts_document(alerts: Sequence[Record]) -> dict[str, Any]:
     }
 
 
-def show_alerts(console: Console, alerts: Sequence[Record]) -> None:
+def show_alerts(console: Console, alerts: Sequence[Record], *, has_channels: bool) -> None:
     """Print alerts, with their last error and key."""
+    if alerts and not has_channels:
+        console.print("No channel is set (CLARI_ALERT_URLS): alerts are sent to nobody.")
+    pending = "not sent yet" if has_channels else "no channel is set"
     if not alerts:
         console.print("No alert has been raised.")
     for alert in alerts:
-        sent = f"sent {alert['sent_at']:%Y-%m-%d %H:%M}" if alert["sent_at"] else "not sent"
+        sent = f"sent {alert['sent_at']:%Y-%m-%d %H:%M}" if alert["sent_at"] else pending
         line = f"{alert['severity']} {alert['created_at']:%Y-%m-%d %H:%M} {alert['title']}: {alert['body']} ({sent})"
         console.print(line, highlight=False, soft_wrap=True)
         if alert["last_error"]:
             console.print(f"   {alert['last_error']}", highlight=False, soft_wrap=True)
         console.print(f"   key: {alert['alert_key']}", highlight=False, soft_wrap=True)
+
+
+def _pending(unsent: int, *, has_channels: bool) -> str:
+    if not has_channels:
+        found = f"{unsent} raised, and " if unsent else ""
+        return f"{found}no channel is set (CLARI_ALERT_URLS)"
+    return f"{unsent} not sent yet (clari-pipeline alerts list)" if unsent else "all sent"
 
 
 def _age_hours(exported_at: datetime | None) -> float | None:

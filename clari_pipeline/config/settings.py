@@ -99,6 +99,8 @@ class Settings(BaseSettings):
     call: Literal["submitted", "adjusted"] = "submitted"
     alert_urls: SecretStr | None = None
     alert_repeat_hours: float = Field(24, ge=0)
+    board_url: str | None = None
+    dagster_url: str | None = None
     quota_field: str | None = None
     top_user: str | None = None
     warehouse_url: SecretStr = SecretStr("duckdb:///data/warehouse.duckdb")
@@ -185,14 +187,20 @@ class Settings(BaseSettings):
     @field_validator("status_url")
     @classmethod
     def _page(cls, address: str | None) -> str | None:
-        parts = urlsplit(address or "https://none")
-        try:
-            is_address = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-        except ValueError:  # of a port that is none
-            is_address = False
-        if not is_address or parts.username or parts.password:
+        if address is not None and not _is_page(address):
             raise ValueError("write an address such as https://clari.statuspage.io/api/v2/summary.json")
         return address
+
+    @field_validator("board_url", "dagster_url")
+    @classmethod
+    def _linked_page(cls, address: str | None, info: ValidationInfo) -> str | None:
+        if address is None:
+            return None
+        is_dagster = info.field_name == "dagster_url"
+        example = "https://dagster.example.com" if is_dagster else "https://files.example.com/board.html"
+        if not _is_page(address) or (is_dagster and set("?#") & set(address)):
+            raise ValueError(f"write an http:// or https:// address without user and password, such as {example}")
+        return address.rstrip("/") if is_dagster else address
 
     @field_validator("warehouse_url")
     @classmethod
@@ -322,6 +330,16 @@ class Settings(BaseSettings):
                 "Forecast tab, comma-separated, or give --forecast ID"
             )
         return self.forecast_ids
+
+
+def _is_page(address: str) -> bool:
+    """Whether it is an http or https address of a host, without user, password or white space."""
+    try:
+        parts = urlsplit(address)
+        is_address = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of a port that is none
+        return False
+    return is_address and not parts.username and not parts.password and not set(address) & set(' \t<>"')
 
 
 def _is_invented(key: SecretStr) -> bool:

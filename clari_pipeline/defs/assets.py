@@ -31,12 +31,12 @@ QUALITY = "quality_result"
 RETENTION = "retention"
 VERIFIED = "verified_tables"
 TABLES = {
-    "forecast_entry": "One row a forecast, period, week, person and field: the newest known call, quota and "
+    "forecast_entry": "One row per forecast, period, week, person and field: the newest known call, quota and "
     "closed-won figures. Nothing is deleted because an export stopped showing it.",
-    "forecast_user": "One row a forecast and person, as newest known; forecast_user_history holds the versions.",
-    "forecast_field": "One row a forecast and field.",
-    "time_period": "One row a period: a quarter, a month in one, or a year around it.",
-    "time_frame": "One row a period and week.",
+    "forecast_user": "One row per forecast and person, as newest known; forecast_user_history holds the versions.",
+    "forecast_field": "One row per forecast and field.",
+    "time_period": "One row per period: a quarter, a month in one, or a year around it.",
+    "time_frame": "One row per period and week.",
 }
 # A daily sync, and two hours in which it may run late.
 DAILY = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=26), warn_window=timedelta(hours=25))
@@ -66,7 +66,7 @@ def quarter_assets(*, engine: str) -> list[dg.AssetsDefinition]:
         kinds={"clari", "json"},
         owners=OWNERS,
         description="The quarter's exports as Clari delivered them: queued, polled with a timeout, landed on disk "
-        "and kept for ever, one document a forecast. Clari cannot give an old export again.",
+        "and kept for ever, one document per forecast. Clari cannot give an old export again.",
         required_resource_keys={"sync_context", "exports"},
         pool=EXPORTS_POOL,
     )
@@ -363,7 +363,7 @@ def _history_marts(engine: str) -> dg.AssetsDefinition:
 
 
 def _export_metadata(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """A table of the quarter's exports, one row a forecast, and their job ids; sums of bytes, polls and retries."""
+    """A table of the quarter's exports, one row per forecast, and their job ids; sums of bytes, polls and retries."""
     exports = [outcome.export for outcome in outcomes]
     moments = [export.exported_at for export in exports if export.exported_at]
     return {

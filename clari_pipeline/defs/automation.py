@@ -33,7 +33,7 @@ _QUARTER = "dagster/partition"
 def jobs(
     settings: Settings, *, board_follows: bool, own_rules: dg.AssetSelection | None = None
 ) -> tuple[Any, Any, Any]:
-    """`sync_quarter`, one run a quarter; `refresh_marts`, after them; `apply_retention`. Each run is one process.
+    """`sync_quarter`, one run per quarter; `refresh_marts`, after them; `apply_retention`. Each run is one process.
 
     `board_follows`: `refresh_marts` writes the board, too. `own_rules` are the checks of the user's own rules, which
     `refresh_marts` judges; None where there are none. Runs are tagged with the environment of `CLARI_ENV`, if set.

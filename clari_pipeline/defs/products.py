@@ -43,7 +43,7 @@ def sync_products(settings: Settings, *, without: dg.AssetSelection | None = Non
         selection=selection if without is None else selection - without,
         executor_def=dg.in_process_executor,
         tags={"clari/env": settings.env} if settings.env else None,
-        description="Bring what Clari has beside forecasts: fetch, land, judge, merge. One run a product.",
+        description="Bring what Clari has beside forecasts: fetch, land, judge, merge. One run per product.",
     )
 
 

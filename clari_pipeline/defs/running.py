@@ -1,4 +1,4 @@
-"""Run the jobs of a sync in this process, one run a quarter, so that Dagster's UI shows each."""
+"""Run the jobs of a sync in this process, one run per quarter, so that Dagster's UI shows each."""
 
 import re
 import uuid

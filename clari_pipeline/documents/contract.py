@@ -83,7 +83,7 @@ class Contract:
         return not mark or name in self.filled
 
     def table(self) -> pa.Table:
-        """One row a key and kind, with its shape."""
+        """One row per key and kind, with its shape."""
         rows = [key._asdict() | {"shape": self.shape} for key in self.keys]
         return pa.Table.from_pylist(rows, schema=CONTRACT)
 

@@ -1,7 +1,7 @@
 """Convert the two shapes of JSON, entry by entry, to rows by our column names.
 
 Relational, as production delivers it: one object, five lists in any order [gitlab, singer, airbyte]. Flat, an older
-writing: one row a person, no ids [checklist].
+writing: one row per person, no ids [checklist].
 """
 
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Read long CSV: twelve columns, one line a measure, no ids of Clari's [spec]."""
+"""Read long CSV: twelve columns, one line per measure, no ids of Clari's [spec]."""
 
 import csv
 import io
@@ -62,7 +62,7 @@ def read_long_csv(
     currency: str | None = None,
     asked: Quarter | None = None,
 ) -> Iterator[Row]:
-    """Read one entry a person, field and week, from as many lines; email (else CRM id) and field name are the ids.
+    """Read one entry per person, field and week, from as many lines; email (else CRM id) and field name are the ids.
 
     The same measure twice with the same value counts once; with another value, or an amount in another currency, it is
     a second entry of the same key, which the gate then refuses. `currency` replaces that of every amount; `asked` is

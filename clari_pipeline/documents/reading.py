@@ -70,7 +70,7 @@ Take = Callable[[pa.Table], None]
 class Document:
     """What a document holds besides its entries, which were passed on as they were read.
 
-    `tables` are Arrow tables, every column text, named as in `rows.LISTS`, and `raw_unreadable`: one row an amount
+    `tables` are Arrow tables, every column text, named as in `rows.LISTS`, and `raw_unreadable`: one row per amount
     that is no number. `control_totals`, by field and measure, were counted in the document's bytes and not in those
     tables, so that they can be reconciled; None where DuckDB could not count, and `count_exactly` is needed.
     `rounded` are amounts that had more decimals than are kept. `unknown_keys` counts the values under keys that we do

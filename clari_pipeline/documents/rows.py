@@ -173,7 +173,7 @@ class EntryRows:
         return pa.table({field.name: texts(self.columns[field.name]).cast(field.type) for field in ENTRY}, schema=ENTRY)
 
     def unreadable_table(self) -> pa.Table:
-        """One row an amount that is no number: the entry's key, the measure, what is written."""
+        """One row per amount that is no number: the entry's key, the measure, what is written."""
         return _text_table({name: [row[at] for row in self.unreadable] for at, name in enumerate(_UNREADABLE)})
 
 

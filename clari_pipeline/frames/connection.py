@@ -162,8 +162,8 @@ class Clari:
     ) -> pd.DataFrame:
         """The raw document of an export: the newest of a quarter and forecast, whatever became of it, or that of a job.
 
-        JSON, relational or flat: one row an entry, a column a key by Clari's name (`currency.code` of an object in it).
-        CSV: one row a line, its columns as text, and beside them `amount` and `currency` of Data Value. Numbers are
+        JSON, relational or flat: one row per entry, one column per key of Clari (`currency.code` of a nested one).
+        CSV: one row per line, its columns as text, and beside them `amount` and `currency` of Data Value. Numbers are
         decimals by the digits that are written; nothing is merged, rounded or left out. `frame.attrs` has the export's
         `forecast_id`, `time_period_id`, `job_id`, `exported_at`, `source` and `state`.
 

@@ -10,6 +10,7 @@ from clari_pipeline.notify.channels import (
     split_addresses,
 )
 from clari_pipeline.notify.messages import Alert, Headline, Message, Severity, compose, greeting
+from clari_pipeline.notify.sample import sample
 
 __all__ = [
     "Alert",
@@ -24,5 +25,6 @@ __all__ = [
     "greeting",
     "open_channels",
     "required_channels",
+    "sample",
     "split_addresses",
 ]

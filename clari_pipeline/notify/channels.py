@@ -18,6 +18,8 @@ from typing import Any
 from pydantic import SecretStr
 
 from clari_pipeline.core.setting_errors import ChannelsMissing, ChannelUnusable
+from clari_pipeline.notify import teams
+from clari_pipeline.notify.mail import send_mail
 from clari_pipeline.notify.messages import Message
 from clari_pipeline.notify.rendering import plain_in_markdown, slack_markdown
 
@@ -29,6 +31,8 @@ _SINGLE_STAR_IS_BOLD = {"slack", "gchat"}
 _HTML_WITHOUT_TABLES = {"tgram"}
 _WEBHOOKS = {"json", "jsons"}
 _MAIL = {"mailto", "mailtos"}
+_TEAMS = {"workflow", "workflows"}
+_UNREACHABLE = "could not be reached, refused the sign-in, or gave no answer in time"
 _SLACK_BLOCK, _SLACK_HEADER = 3000, 150
 _LOGGERS = {"apprise", "urllib3", "requests", "requests_oauthlib", "oauthlib", "slixmpp", "paho", "gntp", "smpplib"}
 _ANSWERED = re.compile(r"error=(\d{3})\b")
@@ -134,6 +138,8 @@ def _attempt(channel: Channel, message: Message, timeouts: Timeouts) -> str | No
     try:
         with _captured() as captured:
             return None if _send(channel, message, timeouts) else captured.reason
+    except OSError:  # of a mail server: smtplib's errors are such, too
+        return _UNREACHABLE
     except Exception as fault:  # noqa: BLE001 (a channel's fault is an outcome; its text may hold the address)
         return f"could not be sent ({type(fault).__name__})"
 
@@ -144,7 +150,7 @@ def _channel(address: SecretStr, position: int) -> Channel:
         service = _service(secret)
         scheme = str(service.url(privacy=True)).partition("://")[0] if service is not None else None
     if scheme is None:
-        raise ChannelUnusable(f"address {position} in CLARI_ALERT_URLS is none that Apprise {_why_not(secret)}")
+        raise ChannelUnusable(f"address {position} in CLARI_ALERT_URLS is not one that Apprise {_why_not(secret)}")
     return Channel(scheme, position, hashlib.sha256(secret.encode()).hexdigest()[:12], SecretStr(secret))
 
 
@@ -193,7 +199,13 @@ def _send(channel: Channel, message: Message, timeouts: Timeouts) -> bool:
         title, body, body_format = plain_in_markdown(title), message.markdown, apprise.NotifyFormat.MARKDOWN
         if channel.scheme in _SINGLE_STAR_IS_BOLD:
             body = slack_markdown(body)
+        elif channel.scheme in _TEAMS:
+            teams.prepare(service)
+            body = teams.card_text(body)
     elif written == apprise.NotifyFormat.HTML and channel.scheme not in _HTML_WITHOUT_TABLES:
+        if channel.scheme in _MAIL:
+            send_mail(service, message)
+            return True
         body, body_format = message.html, apprise.NotifyFormat.HTML
     if channel.scheme in _WEBHOOKS:
         # The plugin serialises its payload as a whole, and adds entries from the address (?:name=text). Values that are
@@ -201,7 +213,7 @@ def _send(channel: Channel, message: Message, timeouts: Timeouts) -> bool:
         extras = {name: value for name, value in message.raw.items() if name not in {"subject", "message"}}
         service.payload_extras = extras | service.payload_extras
     if body_format != apprise.NotifyFormat.HTML and channel.scheme not in _WEBHOOKS:
-        # Discord, Teams and Telegram refuse long messages: they are split.
+        # Discord and Telegram refuse long messages: they are split.
         service.overflow_mode = apprise.OverflowMode.SPLIT
     if getattr(service, "use_blocks", False):
         service.body_maxlen, service.title_maxlen = _SLACK_BLOCK, _SLACK_HEADER
@@ -224,7 +236,7 @@ class _CapturedLog(threading.local):
         if self.answer is not None:
             return f"answered {self.answer}"
         if self.unreachable:
-            return "could not be reached, refused the sign-in, or gave no answer in time"
+            return _UNREACHABLE
         return "did not accept the message"
 
 

@@ -1,7 +1,7 @@
 """Compose messages from alerts: one for all calls that moved, one for each other kind."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime
 from decimal import Decimal
@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from clari_pipeline.core.runbook import OF_CALLS, AlertKind, anchor
 from clari_pipeline.notify.rendering import render
-from clari_pipeline.notify.views import notices_subject, swing_sections, swings_subject
+from clari_pipeline.notify.views import notices_subject, quarter_order, swing_sections, swings_subject
 
 Severity = Literal["P1", "P2", "P3"]
 Baseline = Literal["sync", "week"]
@@ -57,6 +57,10 @@ class Headline:
     leavers: Sequence[str] = ()
 
 
+WhereToLook = Callable[[str, Sequence[Alert]], Sequence[str]]
+"""Gives the lines under "Where to look", of a kind of alert and the alerts of that kind."""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """A message in every format; a channel picks its own.
@@ -79,30 +83,36 @@ def compose(
     alerts: Sequence[Alert],
     headlines: Mapping[tuple[str, str], Headline],
     *,
-    where_to_look: Sequence[str],
+    where_to_look: WhereToLook,
     environment: str | None = None,
+    current: str | None = None,
+    sample_note: str | None = None,
 ) -> list[Message]:
     """Compose the messages of these alerts, the most severe first: one for all swings, one for each other kind.
 
-    `headlines` is by forecast id and quarter; a swing may have none. Subjects name `environment`, where it is set.
+    `headlines` is by forecast id and quarter; a swing may have none. `where_to_look` gives the lines of places for a
+    kind and its alerts. Subjects name `environment`, where it is set. The `current` quarter comes first, then the
+    newest. `sample_note` says above everything that it is a sample, as subjects then do.
     """
     by_kind: dict[str, list[Alert]] = {}
     for alert in alerts:
         by_kind.setdefault(AlertKind.FORECAST_SWING if alert.kind in OF_CALLS else alert.kind, []).append(alert)
     messages = []
     for kind, of_kind in by_kind.items():
+        of_kind.sort(key=lambda one: quarter_order(one.detail.get("quarter_id"), current), reverse=True)
         shown: list[Headline] = []
         values: dict[str, Any]
         if kind in OF_CALLS:
-            sections = swing_sections(of_kind, headlines)
+            sections = swing_sections(of_kind, headlines, current)
             shown = [section.headline for section in sections if section.headline is not None]
             template, said, values = "swings", swings_subject(sections), {"sections": sections}
         else:
             template, said, values = "notices", notices_subject(kind, of_kind), {"notices": of_kind}
         severity = min(alert.severity for alert in of_kind)
-        subject = f"[{severity}] [{environment}] {said}" if environment else f"[{severity}] {said}"
-        look = [*where_to_look, *dict.fromkeys(anchor(alert.kind) for alert in of_kind)]
-        forms = render(template, subject=subject, severity=severity, where_to_look=look, **values)
+        labels = [severity, environment, "sample" if sample_note else None]
+        subject = " ".join([*(f"[{label}]" for label in labels if label), said])
+        look = [*where_to_look(kind, of_kind), *dict.fromkeys(anchor(alert.kind) for alert in of_kind)]
+        forms = render(template, subject=subject, severity=severity, where_to_look=look, note=sample_note, **values)
         messages.append(_message(kind, severity, subject, forms, environment, shown, of_kind))
     return sorted(messages, key=lambda message: message.severity)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _SHOWN_LINES = 10
 _SHOWN_NAMES = 10
 _SHOWN_CONTRIBUTORS = 5
-_SHOWN_QUARTERS = 3
+_SHOWN_PLACES = 10
 _LONGEST_SUBJECT = 180
 _BASELINES = {"sync": "since the last sync", "week": "on the week"}
 _REASONS = {"from_zero": "up from zero", "to_zero": "down to zero", "sign_flip": "changed its sign"}
@@ -115,8 +115,18 @@ class Section:
         return len(self.lines) + self.more
 
 
-def swing_sections(alerts: Sequence[Alert], headlines: Mapping[tuple[str, str], Headline]) -> list[Section]:
-    """One section a forecast × quarter, newest quarter and largest change first; ten lines in all sections together."""
+def quarter_order(quarter_id: object, current: str | None) -> tuple[bool, str]:
+    """A key by which the current quarter is the greatest, then the newest."""
+    return quarter_id is not None and quarter_id == current, str(quarter_id or "")
+
+
+def swing_sections(
+    alerts: Sequence[Alert], headlines: Mapping[tuple[str, str], Headline], current: str | None = None
+) -> list[Section]:
+    """One section per forecast × quarter: the current quarter first, then the newest, then the largest change.
+
+    Ten lines in all sections together.
+    """
     represented = {
         _field_of(alert.detail): alert.detail.get("user_ids") for alert in alerts if alert.kind == AlertKind.MASS_CHANGE
     }
@@ -152,7 +162,7 @@ def swing_sections(alerts: Sequence[Alert], headlines: Mapping[tuple[str, str], 
                 largest=max(everyone, key=_size, default=None),
             )
         )
-    return sorted(sections, key=lambda section: (section.quarter, _size(section.largest)), reverse=True)
+    return sorted(sections, key=lambda one: (*quarter_order(one.quarter, current), _size(one.largest)), reverse=True)
 
 
 def swings_subject(sections: Sequence[Section]) -> str:
@@ -278,8 +288,13 @@ def _headline_words(headline: Headline) -> str:
 
 
 def _places(places: Sequence[tuple[str, str]]) -> str:
-    named = dict.fromkeys(" ".join(part for part in place if part) for place in places if any(place))
-    return _listed(list(named), _SHOWN_QUARTERS)
+    known = list(dict.fromkeys(place for place in places if any(place)))
+    by_forecast: dict[str, list[str]] = {}
+    for forecast, quarter in known[:_SHOWN_PLACES]:
+        by_forecast.setdefault(forecast, []).append(quarter)
+    named = [f"{forecast} {', '.join(filter(None, quarters))}".strip() for forecast, quarters in by_forecast.items()]
+    rest = len(known) - _SHOWN_PLACES
+    return ", ".join(named) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _names(names: Sequence[str]) -> str | None:

@@ -1,6 +1,6 @@
 """`as-of`: the entries as of a moment, as a table on the terminal, as CSV or as Parquet.
 
-Grain: one row a forecast, period, week, person and field that was known then, including rows that exports had stopped
+Grain: one row per forecast, period, week, person and field that was known then, including rows that exports had stopped
 showing (`is_present` false). A million rows take half a gigabyte of memory.
 """
 

@@ -192,7 +192,9 @@ class Health:
         )
         yield _gauge("clari_jobs_in_flight", "Exports begun, not merged and not given up.", snapshot.jobs_in_flight)
         yield from metrics_of(snapshot.products, self.now, self.stale_before)
-        yield _gauge("clari_alerts_unsent", "Alerts that no channel has taken yet.", snapshot.alerts_unsent)
+        yield _gauge(
+            "clari_alerts_unsent", "Alerts that have not been sent to every channel yet.", snapshot.alerts_unsent
+        )
 
     def _age_hours(self, export: ExportHealth | None) -> float | None:
         if export is None or export.exported_at is None:

@@ -123,7 +123,7 @@ def relational(document: Document, types: frozenset[str], style: Style) -> Itera
 
 
 def flat(document: Document, period_id: str) -> Iterator[str]:
-    """Yield the older flat JSON: one row a person with the newest Commit, without ids and weeks."""
+    """Yield the older flat JSON: one row per person with the newest Commit, without ids and weeks."""
     newest: dict[str, dict[str, Entry]] = {}
     for entry in document.entries:
         if entry.field_id in {COMMIT.id, QUOTA.id} and entry.user_id and entry.time_frame_id:
@@ -151,7 +151,7 @@ def flat(document: Document, period_id: str) -> Iterator[str]:
 
 
 def long_csv(document: Document, types: frozenset[str], *, from_screen: bool = False) -> Iterator[str]:
-    """Yield CSV of twelve columns, one line a measure; people and fields by name, without ids except the CRM's.
+    """Yield CSV of twelve columns, one line per measure; people and fields by name, without ids except the CRM's.
 
     `from_screen`: as managers export it from Clari's screen [mdas]. Weeks are counted from 1 instead of 0, later weeks
     have lines with empty values, periods are written `FY27 Q2`, and amounts have no currency sign.
@@ -256,7 +256,7 @@ def _dollars(value: Amount, entry: Entry) -> str:
     return f"-{text}" if entry.field_id == COMMIT.id else f"({text})"
 
 
-def _json(value: object) -> str:  # noqa: PLR0911 - one line a kind of value
+def _json(value: object) -> str:  # noqa: PLR0911 - one line per kind of value
     match value:
         case dict():
             return "{" + ", ".join(f"{_text(key)}: {_json(each)}" for key, each in value.items()) + "}"

@@ -107,7 +107,7 @@ _CALLS_STATEMENTS = (
 _ALL = (
     Mart(
         name="forecast_vs_quota",
-        grain="One row a forecast, period, person and forecast field: the call beside quota, closed-won "
+        grain="One row per forecast, period, person and forecast field: the call beside quota, closed-won "
         "and attainment. A manager's row is the whole team's: nothing is to be summed over people.",
         reads=_TABLES,
         refresh=Refresh.NEWEST_CALLS,
@@ -131,7 +131,7 @@ _ALL = (
     ),
     Mart(
         name="forecast_swing",
-        grain="One row a comparison of two exports, call by call: with the export before, and with the one "
+        grain="One row per comparison of two exports, call by call: with the export before, and with the one "
         "of a week ago. is_swing says whether people must hear of it. What did not move is in the newest alone.",
         reads=_TABLES,
         refresh=Refresh.COMPARISONS,
@@ -154,7 +154,7 @@ _ALL = (
     ),
     Mart(
         name="forecast_swing_summary",
-        grain="One row a comparison of two exports, forecast field by forecast field: how many calls "
+        grain="One row per comparison of two exports, forecast field by forecast field: how many calls "
         "were compared, how many moved and swung, whether they have rows in forecast_swing or not.",
         reads=("forecast_swing",),
         refresh=Refresh.WITH_ANOTHER,
@@ -173,14 +173,14 @@ _ALL = (
     ),
     Mart(
         name="pipeline_health",
-        grain="One row a forecast, quarter and day: exports accepted, merged, refused and failed.",
+        grain="One row per forecast, quarter and day: exports accepted, merged, refused and failed.",
         reads=("raw_export", "forecast_entry"),
         refresh=Refresh.STATEMENT,
         retention=RetentionRule.NEVER,
     ),
     Mart(
         name="pipeline_health_month",
-        grain="One row a forecast and quarter, and one of all: how the exports of the newest thirty "
+        grain="One row per forecast and quarter, and one of all: how the exports of the newest thirty "
         "days went, and when one was last merged.",
         reads=("pipeline_health",),
         refresh=Refresh.WITH_ANOTHER,
@@ -188,7 +188,7 @@ _ALL = (
     ),
     Mart(
         name="forecast_call_week",
-        grain="One row a forecast, period, week, person and forecast field: the call as known at the "
+        grain="One row per forecast, period, week, person and forecast field: the call as known at the "
         "week's end, or so far, beside quota, closed-won and pipeline as known then.",
         reads=_TABLES,
         refresh=Refresh.WEEKS,
@@ -228,7 +228,7 @@ _ALL = (
     ),
     Mart(
         name="forecast_movement",
-        grain="One row a forecast, period, week, owner and forecast field: how the call came from the week "
+        grain="One row per forecast, period, week, owner and forecast field: how the call came from the week "
         "before to this one: reports that raised, lowered, came and went, and the owner's own judgement.",
         reads=("forecast_call_week",),
         refresh=Refresh.WITH_ANOTHER,
@@ -252,7 +252,7 @@ _ALL = (
     ),
     Mart(
         name="forecast_accuracy",
-        grain="One row a forecast, finished period, week, person and forecast field: the call as known at "
+        grain="One row per forecast, finished period, week, person and forecast field: the call as known at "
         "the week's end against what was closed in the end, with WAPE and bias of the period.",
         reads=("forecast_call_week", "forecast_vs_quota"),
         refresh=Refresh.WITH_ANOTHER,
@@ -272,7 +272,7 @@ _ALL = (
     ),
     Mart(
         name="attainment_pacing",
-        grain="One row a forecast, period, week, person and forecast field: closed-won of quota and of the "
+        grain="One row per forecast, period, week, person and forecast field: closed-won of quota and of the "
         "end, beside the period before and that of a year ago at as many days to their end.",
         reads=("forecast_call_week", "forecast_vs_quota"),
         refresh=Refresh.WITH_ANOTHER,
@@ -295,7 +295,7 @@ _ALL = (
     ),
     Mart(
         name="pipeline_coverage",
-        grain="One row a forecast, period, week, person and forecast field: open pipeline against what is "
+        grain="One row per forecast, period, week, person and forecast field: open pipeline against what is "
         "left to quota.",
         reads=("forecast_call_week",),
         refresh=Refresh.WITH_ANOTHER,
@@ -311,7 +311,7 @@ _ALL = (
     ),
     Mart(
         name="call_submission",
-        grain="One row a forecast, period, week, person and forecast field: whether a call was submitted, "
+        grain="One row per forecast, period, week, person and forecast field: whether a call was submitted, "
         "when and by whom, whether it was overridden, and whether it is below what has closed.",
         reads=("forecast_call_week", "forecast_entry"),
         refresh=Refresh.WITH_ANOTHER,

@@ -243,7 +243,7 @@ CONTROL_TOTAL = (
 def control_totals(
     session: Session, export: ExportRow, in_document: Mapping[tuple[str, str], _Total], *, has_copies: bool
 ) -> list[Record]:
-    """One row a field and measure: sum and count in the document, in the staging table and in the merged rows.
+    """One row per field and measure: sum and count in the document, in the staging table and in the merged rows.
 
     `difference` and `count_difference` say how far staging table and merged rows are from the document, together. With
     `has_copies` each row counts as often as the document holds it.

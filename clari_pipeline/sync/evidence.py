@@ -109,7 +109,7 @@ def of_document(
 
 
 def _at_fault(found: DocumentFacts) -> Frame:
-    """The frame `entry`: one row an entry at fault, at most twenty a fault."""
+    """The frame `entry`: one row per entry at fault, at most twenty a fault."""
     rows = [
         {**entry, "fault": fault}
         for fault, entries in (
@@ -369,7 +369,7 @@ def of_calls(session: Session, export: ExportRow, rules: CallRules) -> ExportFac
         facts={"swings": len(swings), "quotas_ambiguous": len(ambiguous)},
         evidence={
             "forecast_swings_within_threshold": {
-                "summary": f"{len(swung)} call{'s' * (len(swung) != 1)} moved by more than allowed",
+                "summary": f"{len(swung)} call{'s' * (len(swung) != 1)} moved by more than the threshold",
                 "threshold": rules.swing_threshold,
                 "largest": [
                     {name: value for name, value in swing.items() if name != "forecast_id"} for swing in _shown(swings)

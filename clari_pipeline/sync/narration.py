@@ -47,17 +47,17 @@ def _line(event: Event) -> str | None:  # noqa: PLR0911, PLR0912 - a line a kind
         case Submitted(job_id=job_id):
             return f"accepted as job {job_id}"
         case Adopted(job_id=job_id):
-            return f"answer was lost; found again as job {job_id}"
+            return f"the response was lost; found as job {job_id}"
         case TypesRefused(types=types):
-            return f"Clari does not export {', '.join(types)} here: goes on without"
+            return f"Clari does not export {', '.join(types)} for this organisation: continuing without"
         case Answered(wait_seconds=seconds):
-            return f"the newest week came without a job, after {seconds:.1f} s"
+            return f"newest week received without an export job after {seconds:.1f} s"
         case Polled(is_known=False, status=status, job_id=job_id):
-            return f"job {job_id} is in a state that nobody knows, {status or 'none'}: waiting on"
+            return f"job {job_id} is in an unknown state, {status or 'none'}: still waiting"
         case Waited(reason="slot", seconds=seconds):
             return f"waiting {seconds:.0f} s for a free slot"
         case Retried(call=call, cause=cause):
-            return f"{call} once more ({cause})"
+            return f"retrying {call} ({cause})"
         case Completed(job=job, wait_seconds=seconds):
             return f"{job.status} after {seconds:.1f} s"
         case Cancelled(wait_seconds=seconds, job_id=job_id):
@@ -67,7 +67,7 @@ def _line(event: Event) -> str | None:  # noqa: PLR0911, PLR0912 - a line a kind
         case Failed(state=state, error=error):
             return f"{state}: {error}"
         case Deferred(error=error):
-            return f"put off: {error}"
+            return f"deferred: {error}"
         case Shared():
             return "exported by the sync that ran beside this one"
         case Landed(size=size, landing_path=path):

@@ -1,4 +1,4 @@
--- Grain: one row a forecast, period, forecast field and person, as many as are shown: the call and what it stands against,
+-- Grain: one row per forecast, period, forecast field and person, as many as are shown: the call and what it stands against,
 -- and how the newest export changed it, where the two can be compared. The one at the top first, then the largest calls; there is a row where no call is.
 with newest as (
     select forecast_id, time_period_id, job_id

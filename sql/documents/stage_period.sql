@@ -1,4 +1,4 @@
--- Grain: one row a field of the document, those included that only its entries name.
+-- Grain: one row per field of the document, those included that only its entries name.
 create or replace temp table stage_field as
 select field_id, max(field_name) as field_name, max(field_type) as field_type
 from (
@@ -10,7 +10,7 @@ from (
 where field_id is not null
 group by field_id;
 
--- Grain: one row a period that the document delivers, listed or named by its entries. is_around: it lies around the
+-- Grain: one row per period that the document delivers, listed or named by its entries. is_around: it lies around the
 -- quarter asked for, as its year does: by its days, which reach further, or by the id of the quarter's fiscal year.
 create or replace temp table stage_time_period as
 with delivered as (
@@ -57,7 +57,7 @@ select
 from delivered
 cross join quarter;
 
--- Grain: one row a week as the document lists it, or as its entries name it: of one id there may be several, where
+-- Grain: one row per week as the document lists it, or as its entries name it: of one id there may be several, where
 -- weeks are numbered within months, and time_period_id says which period's it is where the document does.
 create or replace temp table stage_week as
 select
@@ -76,7 +76,7 @@ where
         select listed.time_frame_id from raw_time_frame as listed where listed.time_frame_id is not null
     );
 
--- Grain: one row a period and week that the document shows. Clari lists weeks without their period: a week belongs to
+-- Grain: one row per period and week that the document shows. Clari lists weeks without their period: a week belongs to
 -- the periods whose entries use it, and to those that its days touch, or else to the quarter asked for. Of several weeks
 -- with one id the first belongs to the first of these periods, and so on; a period around the quarter comes last.
 create or replace temp table stage_time_frame as
@@ -142,6 +142,6 @@ where
         having bool_and(period.is_around)
     );
 
--- Grain: one row a period and week of which the document has an entry.
+-- Grain: one row per period and week of which the document has an entry.
 create or replace temp table stage_shown_week as
 select distinct time_period_id, time_frame_id from stage_entry;

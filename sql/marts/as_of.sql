@@ -1,4 +1,4 @@
--- Grain: one row an entry as it stood at a moment. Names are the newest, whatever they were then.
+-- Grain: one row per entry as it stood at a moment. Names are the newest, whatever they were then.
 select
     entry.forecast_id, entry.time_period_id, entry.time_frame_id, entry.user_id,
     person.name as user_name,

@@ -1,4 +1,4 @@
--- Grain: one row a period of the quarter and week that the forecast lists, whatever another forecast calls its weeks.
+-- Grain: one row per period of the quarter and week that the forecast lists, whatever another forecast calls its weeks.
 -- position is its place in one order of weeks for the whole quarter, whatever the period. week_closes fills in closes_at.
 create or replace temp table forecast_week as
 with listed as (

@@ -1,4 +1,4 @@
--- Grain: one row a loaded export, in the order in which they count, with what tells whether it brought anything new.
+-- Grain: one row per loaded export, in the order in which they count, with what tells whether it brought anything new.
 select
     request_id, forecast_id,
     time_period_id as quarter_id,

@@ -1,4 +1,4 @@
--- Grain: one row a period of the quarter and field: where quota, closed and pipeline of the field stand, as known at a
+-- Grain: one row per period of the quarter and field: where quota, closed and pipeline of the field stand, as known at a
 -- moment. Unless the rules name them, closed and pipeline are the field's own, and quota is the field that carries the
 -- period's quota. What the rules name is the only one, if exports still showed it then.
 create or replace temp table measure_field as

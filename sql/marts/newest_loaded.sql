@@ -1,4 +1,4 @@
--- Grain: one row a forecast and quarter: its newest loaded export, how many there are, and what the newest is as of that
+-- Grain: one row per forecast and quarter: its newest loaded export, how many there are, and what the newest is as of that
 -- was no newest week alone, brought without a job.
 select
     request_id, forecast_id,

@@ -1,4 +1,4 @@
--- Grain: one row a person of the quarter, as exports had shown them by a moment, and whether any export since then could
+-- Grain: one row per person of the quarter, as exports had shown them by a moment, and whether any export since then could
 -- have shown them and did not: one of the same scope or of none, that asked for the same types or more. Of two exports
 -- as of one moment the one submitted later is the newer.
 create or replace temp table person_shown as

@@ -1,4 +1,4 @@
--- Grain: one row a period of the quarter: the field that carries its quota as known at a moment, of those that the newest
+-- Grain: one row per period of the quarter: the field that carries its quota as known at a moment, of those that the newest
 -- export with a quota in any of them showed, and exports of a scope since then. A field that is named is the only one;
 -- null where it carries none, or where several do and none is named.
 create or replace temp table quota_field as

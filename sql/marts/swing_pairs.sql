@@ -1,4 +1,4 @@
--- Grain: one row a comparison that is due: a loaded export that was not compared yet and its baseline. Of several exports as of
+-- Grain: one row per comparison that is due: a loaded export that was not compared yet and its baseline. Of several exports as of
 -- one moment the one submitted last is the export of that moment. What asked for no calls is compared with nothing, and
 -- neither is a manager's file of a part of the organisation.
 with loaded as (

@@ -1,4 +1,4 @@
--- Grain: one row an export of the quarter that was compared, and that is not the export of its moment any more, or was
+-- Grain: one row per export of the quarter that was compared, and that is not the export of its moment any more, or was
 -- compared with one that is not. One that shares its moment is compared anew: what was merged after it, as of the same
 -- moment, may have changed its calls.
 with loaded as (

@@ -1,4 +1,4 @@
--- Grain: one row a person: who stood where at a moment, as the newest export of the quarter itself had shown it by then.
+-- Grain: one row per person: who stood where at a moment, as the newest export of the quarter itself had shown it by then.
 -- Whom that quarter never listed is told by the forecast's others. Each sync exports past quarters beside the current
 -- one, and last quarter's weeks belong to last quarter's team.
 create or replace temp table week_person as

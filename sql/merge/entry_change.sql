@@ -1,5 +1,5 @@
 -- name: entry_change, measure: forecast_value, quota_value, adjustment_value, crm_total, crm_closed, submission: is_updated, updated_by, updated_at, override: adjusted_by, adjusted_at, key: time_period_id, time_frame_id, user_id, field_id
--- Grain: one row a known entry of the quarter that the document does not show.
+-- Grain: one row per known entry of the quarter that the document does not show.
 -- known_job_id is the export that the row names, job_id the one that last showed it.
 create or replace temp table entry_unshown as
 select
@@ -18,7 +18,7 @@ where
     and known.quarter_id = $quarter_id
     and not exists (select 1 from stage_entry as entry where {key: entry.* = known.* and});
 
--- Grain: one row a known entry that the export could have shown and does not.
+-- Grain: one row per known entry that the export could have shown and does not.
 create or replace temp table entry_gone as
 select {key: known.*,}, known.job_id, known.exported_at
 from entry_unshown as known
@@ -39,7 +39,7 @@ where
     -- A row whose every figure is of types that were not asked for could not have been shown.
     and ({measure: ($has_* and known.* is not null) or} or coalesce({measure}) is null);
 
--- Grain: one row a period and export that present rows name of which the document says nothing: what it shows of the
+-- Grain: one row per period and export that present rows name of which the document says nothing: what it shows of the
 -- others that name it is to be kept apart from them.
 create or replace temp table job_set_apart as
 select distinct known.time_period_id, known.known_job_id
@@ -48,7 +48,7 @@ where
     known.in_latest_export
     and not exists (select 1 from entry_gone as gone where {key: gone.* = known.* and});
 
--- Grain: one row a staged entry that is known already.
+-- Grain: one row per staged entry that is known already.
 -- change: UPDATE (changed, or shown again), SAME. A measure that the export did not ask for keeps its value.
 -- is_written: the known row is to be written; else forecast_entry_sighting says that it was seen.
 create or replace temp table entry_change as

@@ -1,4 +1,4 @@
--- Grain: one row a period, field and baseline of an export in which so many calls moved at once that it is no news
+-- Grain: one row per period, field and baseline of an export in which so many calls moved at once that it is no news
 -- of each: more than 30 % of at least ten compared people swing, or ten move by the same ratio, as they do when an
 -- exchange rate is set. user_ids names those for whom the row stands; null: for everybody.
 with compared as (

@@ -1,4 +1,4 @@
--- version: 1, words: 1-d71b42c4
+-- version: 2, words: 2-9e082839
 create table if not exists clari.activity (
     activity_id varchar not null,
     activity_type varchar,
@@ -15,7 +15,7 @@ create table if not exists clari.activity (
 
 alter table clari.activity add column if not exists in_latest_export boolean default true;
 
-comment on table clari.activity is 'One row a meeting, e-mail or attachment, as newest known';
+comment on table clari.activity is 'One row per meeting, e-mail or attachment, as newest known';
 comment on column clari.activity.activity_id is 'Clari''s id of it';
 comment on column clari.activity.activity_type is 'MEETING, EMAIL_SENT, EMAIL_RECEIVED, ATTACHMENT_SENT or ATTACHMENT_RECEIVED';
 comment on column clari.activity.subject is 'Its subject';

@@ -1,4 +1,4 @@
--- version: 1, words: 1-66e43b3d
+-- version: 2, words: 2-c87706be
 create table if not exists clari.activity_account (
     activity_id varchar not null,
     account_id varchar not null,
@@ -11,7 +11,7 @@ create table if not exists clari.activity_account (
     request_id varchar not null
 );
 
-comment on table clari.activity_account is 'One row an activity and an account that it is mapped to, as newest known';
+comment on table clari.activity_account is 'One row per activity and an account that it is mapped to, as newest known';
 comment on column clari.activity_account.activity_id is 'The activity';
 comment on column clari.activity_account.account_id is 'The account, by its id in the CRM';
 comment on column clari.activity_account.account_name is 'Its name';

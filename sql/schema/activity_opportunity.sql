@@ -1,4 +1,4 @@
--- version: 1, words: 1-3a998ad9
+-- version: 2, words: 2-f0362d75
 create table if not exists clari.activity_opportunity (
     activity_id varchar not null,
     opportunity_id varchar not null,
@@ -11,7 +11,7 @@ create table if not exists clari.activity_opportunity (
     request_id varchar not null
 );
 
-comment on table clari.activity_opportunity is 'One row an activity and an opportunity that it is mapped to, as newest known';
+comment on table clari.activity_opportunity is 'One row per activity and an opportunity that it is mapped to, as newest known';
 comment on column clari.activity_opportunity.activity_id is 'The activity';
 comment on column clari.activity_opportunity.opportunity_id is 'The opportunity, by its id in the CRM';
 comment on column clari.activity_opportunity.opportunity_name is 'Its name';

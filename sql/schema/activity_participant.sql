@@ -1,4 +1,4 @@
--- version: 1, words: 1-28232643
+-- version: 2, words: 2-66d2fb12
 create table if not exists clari.activity_participant (
     activity_id varchar not null,
     participant_id varchar not null,
@@ -13,7 +13,7 @@ create table if not exists clari.activity_participant (
     request_id varchar not null
 );
 
-comment on table clari.activity_participant is 'One row an activity and somebody who took part, as newest known';
+comment on table clari.activity_participant is 'One row per activity and somebody who took part, as newest known';
 comment on column clari.activity_participant.activity_id is 'The activity';
 comment on column clari.activity_participant.participant_id is 'Email address in small letters; without one the id in the CRM, else the name';
 comment on column clari.activity_participant.name is 'Full name';

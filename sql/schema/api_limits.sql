@@ -1,5 +1,5 @@
--- version: 1, words: 1-b08ef9e8
--- Grain: one row a look at Clari's limits, whichever part of a sync took it: export_quota by the name that other
+-- version: 2, words: 2-91d41a91
+-- Grain: one row per reading of Clari's limits, whichever part of a sync took it: export_quota by the name that other
 -- connectors give it.
 create or replace view clari.api_limits as
 select
@@ -7,7 +7,7 @@ select
     quota.available_monthly_quota, quota.running_jobs, quota.submitted_jobs
 from clari.export_quota as quota;
 
-comment on view clari.api_limits is 'One row a look at Clari''s limits, whichever part of a sync took it';
+comment on view clari.api_limits is 'One row per reading of Clari''s limits, whichever part of a sync took it';
 comment on column clari.api_limits.run_id is 'The sync that asked';
 comment on column clari.api_limits.read_at is 'When';
 comment on column clari.api_limits.concurrent_limit is 'Exports that may run at once';

@@ -1,4 +1,4 @@
--- version: 2, words: 2-0ceb7fd2
+-- version: 3, words: 3-b65d8286
 create or replace view clari.attainment_pacing as
 with zone as (select coalesce(max(time_zone), 'UTC') as time_zone from clari.organisation),
 
@@ -134,7 +134,7 @@ left join earlier as year_ago
         and year_ago.time_frame_id = paced.time_frame_id and year_ago.user_id = paced.user_id
         and year_ago.field_id = paced.field_id;
 
-comment on view clari.attainment_pacing is 'One row a forecast, period, week, person and forecast field: what had closed by then, of quota and of what closed in the end, beside the period before and that of a year ago at the same distance from their end';
+comment on view clari.attainment_pacing is 'One row per forecast, period, week, person and forecast field: what had closed by then, of quota and of what closed in the end, beside the period before and that of a year ago at the same distance from their end';
 comment on column clari.attainment_pacing.forecast_id is 'Clari''s forecast (the tab)';
 comment on column clari.attainment_pacing.time_period_id is 'The entry''s own period: the quarter, or a month inside it';
 comment on column clari.attainment_pacing.time_frame_id is 'The week; the same id occurs in several periods';

@@ -1,4 +1,4 @@
--- version: 1, words: 1-2806ff8b
+-- version: 2, words: 2-fe4d65db
 create table if not exists clari.audit_actor (
     actor_id varchar not null,
     actor_type varchar not null,
@@ -10,7 +10,7 @@ create table if not exists clari.audit_actor (
     request_id varchar not null
 );
 
-comment on table clari.audit_actor is 'One row somebody, or something, behind events of the audit log, as newest known';
+comment on table clari.audit_actor is 'One row per person or system behind events of the audit log, as newest known';
 comment on column clari.audit_actor.actor_id is 'Clari''s id; of people their user id';
 comment on column clari.audit_actor.actor_type is 'USER, SYSTEM or JOB; empty where Clari does not say';
 comment on column clari.audit_actor.name is 'Full name';

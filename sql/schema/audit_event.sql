@@ -1,4 +1,4 @@
--- version: 1, words: 1-68f03d07
+-- version: 2, words: 2-0036ace3
 create table if not exists clari.audit_event (
     event_id varchar not null,
     event_at timestamptz,
@@ -16,7 +16,7 @@ create table if not exists clari.audit_event (
     request_id varchar not null
 );
 
-comment on table clari.audit_event is 'One row an event of Clari''s audit log';
+comment on table clari.audit_event is 'One row per event of Clari''s audit log';
 comment on column clari.audit_event.event_id is 'SHA-256 of all that Clari''s description says of an event, which gives it no id of its own';
 comment on column clari.audit_event.event_at is 'When it happened; null where Clari does not say';
 comment on column clari.audit_event.event is 'What happened, by Clari''s name for it, such as api.accessed';

@@ -1,4 +1,4 @@
--- version: 3, words: 3-b7669c4a
+-- version: 4, words: 4-9f5c8bba
 create or replace view clari.call_submission as
 with entry as (
     select
@@ -37,7 +37,7 @@ select
 from clari.forecast_call_week as stand
 left join entry using (forecast_id, time_period_id, time_frame_id, user_id, field_id);
 
-comment on view clari.call_submission is 'One row a forecast, period, week, person and forecast field: whether a call was submitted in the week, when and by whom, and whether it was overridden';
+comment on view clari.call_submission is 'One row per forecast, period, week, person and forecast field: whether a call was submitted in the week, when and by whom, and whether it was overridden';
 comment on column clari.call_submission.forecast_id is 'Clari''s forecast (the tab)';
 comment on column clari.call_submission.time_period_id is 'The entry''s own period: the quarter, or a month inside it';
 comment on column clari.call_submission.time_frame_id is 'The week; the same id occurs in several periods';

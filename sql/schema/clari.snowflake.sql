@@ -14,7 +14,7 @@ as '
     end
 ';
 
--- Grain: one row a thing that one process does at a time, and who does it until when: no other lock there lasts.
+-- Grain: one row per thing that one process does at a time, and who does it until when: no other lock there lasts.
 create table if not exists clari.turn as
 select column1 as name, cast(null as varchar) as holder, cast(null as timestamp_tz) as held_until
 from (

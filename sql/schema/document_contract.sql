@@ -1,4 +1,4 @@
--- version: 1, words: 1-0d703cfb
+-- version: 2, words: 2-b882ad42
 create table if not exists clari.document_contract (
     forecast_id varchar not null,
     contract varchar not null,
@@ -9,7 +9,7 @@ create table if not exists clari.document_contract (
     is_known boolean not null
 );
 
-comment on table clari.document_contract is 'One row a forecast, fingerprint of a contract (export_job.contract), key and kind of value: what the merged documents with that fingerprint hold';
+comment on table clari.document_contract is 'One row per forecast, fingerprint of a contract (export_job.contract), key and kind of value: what the merged documents with that fingerprint hold';
 comment on column clari.document_contract.forecast_id is 'Clari''s forecast (the tab)';
 comment on column clari.document_contract.contract is 'The fingerprint: 16 digits of the SHA-256 of the shape and the sorted paths and kinds';
 comment on column clari.document_contract.shape is 'relational, flat or long_csv';

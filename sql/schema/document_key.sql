@@ -1,5 +1,5 @@
--- version: 1, words: 1-1f7cd1e8
--- Grain: one row a forecast and path: of the merged documents that hold the key. Rebuilt documents give the same rows.
+-- version: 2, words: 2-7924d01c
+-- Grain: one row per forecast and path: of the merged documents that hold the key. Rebuilt documents give the same rows.
 create or replace view clari.document_key as
 with shown as (
     select forecast_id, contract, min(exported_at) as first_seen_at, max(exported_at) as last_seen_at
@@ -40,7 +40,7 @@ from ranked
 where place = 1 or kind <> 'null'
 group by forecast_id, path;
 
-comment on view clari.document_key is 'One row a forecast and key of its merged documents: where it stands, of which kind its values are, since when';
+comment on view clari.document_key is 'One row per forecast and key of its merged documents: where it stands, of which kind its values are, since when';
 comment on column clari.document_key.forecast_id is 'Clari''s forecast (the tab)';
 comment on column clari.document_key.path is 'The key: users, entries[].forecastValue; of a CSV a column, or a word of Data Type';
 comment on column clari.document_key.kind is 'The kinds of value that it had, comma-separated: number, text, boolean, object, list; null where it never had a value';

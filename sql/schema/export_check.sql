@@ -1,4 +1,4 @@
--- version: 1, words: 1-0c0f7571
+-- version: 2, words: 2-fac5d4ff
 create table if not exists clari.export_check (
     request_id varchar not null,
     check_name varchar not null,
@@ -8,7 +8,7 @@ create table if not exists clari.export_check (
     checked_at timestamptz not null
 );
 
-comment on table clari.export_check is 'One row an export and check: the gate''s verdicts, judged once';
+comment on table clari.export_check is 'One row per export and check: the gate''s verdicts, judged once';
 comment on column clari.export_check.request_id is 'The export judged';
 comment on column clari.export_check.check_name is 'Name of the check';
 comment on column clari.export_check.passed is 'Its verdict';

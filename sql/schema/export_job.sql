@@ -1,4 +1,4 @@
--- version: 5, words: 5-4178a381
+-- version: 6, words: 6-80262ce5
 create table if not exists clari.export_job (
     request_id varchar primary key,
     job_id varchar unique,
@@ -56,7 +56,7 @@ alter table clari.export_job add column if not exists contract varchar;
 alter table clari.export_job add column if not exists source varchar default 'EXPORT';
 alter table clari.export_job add column if not exists started_by varchar;
 
-comment on table clari.export_job is 'One row an export that this pipeline meant to make, written before Clari is asked: a write-ahead ledger';
+comment on table clari.export_job is 'One row per export that this pipeline meant to make, written before Clari is asked: a write-ahead ledger';
 comment on column clari.export_job.request_id is 'This pipeline''s own id of the export';
 comment on column clari.export_job.job_id is 'Clari''s id; null until Clari has given one; without a job (source CURRENT) one of this pipeline''s own';
 comment on column clari.export_job.run_id is 'The sync that it belongs to';

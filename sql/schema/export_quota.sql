@@ -1,5 +1,5 @@
--- version: 1, words: 1-48d8b30c
--- Grain: one row a look at Clari's limits: what a run was told before it asked for exports, or, of product limits, when
+-- version: 2, words: 2-5b2a7238
+-- Grain: one row per reading of Clari's limits: what a run was told before it asked for exports, or, of product limits, when
 -- it looked at nothing else.
 create table if not exists clari.export_quota (
     run_id varchar not null,
@@ -16,7 +16,7 @@ alter table clari.export_quota add column if not exists available_concurrent_lim
 alter table clari.export_quota add column if not exists running_jobs integer;
 alter table clari.export_quota add column if not exists submitted_jobs integer;
 
-comment on table clari.export_quota is 'One row a look at Clari''s limits: what a run was told before it asked for exports, or, of product limits, when it looked at nothing else';
+comment on table clari.export_quota is 'One row per reading of Clari''s limits: what a run was told before it asked for exports, or, of product limits, when it looked at nothing else';
 comment on column clari.export_quota.run_id is 'The sync that asked';
 comment on column clari.export_quota.read_at is 'When';
 comment on column clari.export_quota.monthly_quota is 'Exports that the organisation may make in a rolling 30 days; null where Clari does not say';

@@ -1,4 +1,4 @@
--- version: 2, words: 2-eec3557a
+-- version: 3, words: 3-ca413255
 create or replace view clari.forecast_accuracy as
 with zone as (select coalesce(max(time_zone), 'UTC') as time_zone from clari.organisation),
 
@@ -65,7 +65,7 @@ select
 from compared
 left join period_sum using (forecast_id, time_period_id, user_id, field_id);
 
-comment on view clari.forecast_accuracy is 'One row a forecast, finished period, week, person and forecast field: the call as known at the week''s end against what was closed in the end';
+comment on view clari.forecast_accuracy is 'One row per forecast, finished period, week, person and forecast field: the call as known at the week''s end against what was closed in the end';
 comment on column clari.forecast_accuracy.forecast_id is 'Clari''s forecast (the tab)';
 comment on column clari.forecast_accuracy.time_period_id is 'The entry''s own period: the quarter, or a month inside it';
 comment on column clari.forecast_accuracy.time_frame_id is 'The week; the same id occurs in several periods';

@@ -1,4 +1,4 @@
--- version: 3, words: 3-3b687d55
+-- version: 4, words: 4-72069af9
 create table if not exists clari.forecast_call_week (
     forecast_id varchar not null,
     time_period_id varchar not null,
@@ -35,7 +35,7 @@ create table if not exists clari.forecast_call_week (
 alter table clari.forecast_call_week add column if not exists week_closes_at timestamptz;
 alter table clari.forecast_call_week add column if not exists field_name varchar;
 
-comment on table clari.forecast_call_week is 'One row a forecast, period, week, person and forecast field: the call as known at the week''s end, or so far; a manager''s row is the whole team''s, so nothing is to be summed over people';
+comment on table clari.forecast_call_week is 'One row per forecast, period, week, person and forecast field: the call as known at the week''s end, or so far; a manager''s row is the whole team''s, so nothing is to be summed over people';
 comment on column clari.forecast_call_week.forecast_id is 'Clari''s forecast (the tab)';
 comment on column clari.forecast_call_week.time_period_id is 'The entry''s own period: the quarter, or a month inside it';
 comment on column clari.forecast_call_week.time_frame_id is 'The week; the same id occurs in several periods';

@@ -1,5 +1,5 @@
--- version: 2, words: 2-76ac9381
--- Grain: one row a forecast, period, week, person and field: the newest known value, and the export that last showed it.
+-- version: 3, words: 3-27e297ca
+-- Grain: one row per forecast, period, week, person and field: the newest known value, and the export that last showed it.
 -- Of a period around quarters, such as a year, each quarter's exports have rows of their own: ids of weeks repeat.
 create or replace view clari.forecast_entry as
 select
@@ -18,7 +18,7 @@ left join clari.forecast_entry_sighting as sighting
         and sighting.known_job_id = entry.job_id
         and entry.in_latest_export;
 
-comment on view clari.forecast_entry is 'One row a forecast, period, week, person and field: the newest known value. Of a year each quarter''s exports have rows of their own: quarter_id';
+comment on view clari.forecast_entry is 'One row per forecast, period, week, person and field: the newest known value. Of a year each quarter''s exports have rows of their own: quarter_id';
 comment on column clari.forecast_entry.forecast_id is 'Clari''s forecast (the tab)';
 comment on column clari.forecast_entry.time_period_id is 'The entry''s own period: the quarter, a month inside it, or a period around it, such as its year';
 comment on column clari.forecast_entry.time_frame_id is 'The week; the same id occurs in several periods';

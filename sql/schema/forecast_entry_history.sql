@@ -1,4 +1,4 @@
--- version: 2, words: 2-cff90497
+-- version: 3, words: 3-6b2ab0a9
 create table if not exists clari.forecast_entry_history (
     forecast_id varchar not null,
     time_period_id varchar not null,
@@ -25,7 +25,7 @@ create table if not exists clari.forecast_entry_history (
 
 alter table clari.forecast_entry_history add column if not exists quarter_id varchar;
 
-comment on table clari.forecast_entry_history is 'One row a version of an entry (of a year: a quarter''s exports and entry); as of t: valid_from <= t and (valid_to > t or valid_to is null)';
+comment on table clari.forecast_entry_history is 'One row per version of an entry (of a year: a quarter''s exports and entry); as of t: valid_from <= t and (valid_to > t or valid_to is null)';
 comment on column clari.forecast_entry_history.forecast_id is 'Clari''s forecast (the tab)';
 comment on column clari.forecast_entry_history.time_period_id is 'The entry''s own period: the quarter, a month inside it, or a period around it, such as its year';
 comment on column clari.forecast_entry_history.time_frame_id is 'The week; the same id occurs in several periods';

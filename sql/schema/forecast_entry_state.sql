@@ -1,5 +1,5 @@
--- version: 2, words: 2-e0854a01
--- Grain: one row a forecast, period, week, person and field: the newest known value, as the export wrote it that last
+-- version: 3, words: 3-d2956264
+-- Grain: one row per forecast, period, week, person and field: the newest known value, as the export wrote it that last
 -- changed it. An export that shows it unchanged leaves it alone, and says so in forecast_entry_sighting.
 create table if not exists clari.forecast_entry_state (
     forecast_id varchar not null,
@@ -30,7 +30,7 @@ create table if not exists clari.forecast_entry_state (
 
 alter table clari.forecast_entry_state add column if not exists quarter_id varchar;
 
-comment on table clari.forecast_entry_state is 'One row a forecast, period, week, person and field, as it was last written; forecast_entry shows it with the export that showed it last';
+comment on table clari.forecast_entry_state is 'One row per forecast, period, week, person and field, as it was last written; forecast_entry shows it with the export that showed it last';
 comment on column clari.forecast_entry_state.forecast_id is 'Clari''s forecast (the tab)';
 comment on column clari.forecast_entry_state.time_period_id is 'The entry''s own period: the quarter, a month inside it, or a period around it, such as its year';
 comment on column clari.forecast_entry_state.time_frame_id is 'The week; the same id occurs in several periods';

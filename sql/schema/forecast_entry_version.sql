@@ -1,4 +1,4 @@
--- version: 2, words: 2-a06b8e9b
+-- version: 3, words: 3-8f37dfb5
 create or replace view clari.forecast_entry_version as
 select
     forecast_id, time_period_id, time_frame_id, user_id, field_id, forecast_value, quota_value, adjustment_value,
@@ -8,7 +8,7 @@ select
     job_id, quarter_id
 from clari.forecast_entry_history;
 
-comment on view clari.forecast_entry_version is 'One row a version of an entry, for warehouses without table macros: as of t is where valid_from <= t and t < valid_until';
+comment on view clari.forecast_entry_version is 'One row per version of an entry, for warehouses without table macros: as of t is where valid_from <= t and t < valid_until';
 comment on column clari.forecast_entry_version.forecast_id is 'Clari''s forecast (the tab)';
 comment on column clari.forecast_entry_version.time_period_id is 'The entry''s own period: the quarter, a month inside it, or a period around it, such as its year';
 comment on column clari.forecast_entry_version.time_frame_id is 'The week; the same id occurs in several periods';

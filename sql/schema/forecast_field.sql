@@ -1,4 +1,4 @@
--- version: 1, words: 1-f6ccda51
+-- version: 2, words: 2-36112a35
 create table if not exists clari.forecast_field (
     forecast_id varchar not null,
     field_id varchar not null,
@@ -8,7 +8,7 @@ create table if not exists clari.forecast_field (
     job_id varchar not null
 );
 
-comment on table clari.forecast_field is 'One row a forecast and field';
+comment on table clari.forecast_field is 'One row per forecast and field';
 comment on column clari.forecast_field.forecast_id is 'Clari''s forecast (the tab)';
 comment on column clari.forecast_field.field_id is 'The forecast or quota field';
 comment on column clari.forecast_field.field_name is 'Its name in Clari';

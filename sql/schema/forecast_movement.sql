@@ -1,4 +1,4 @@
--- version: 2, words: 2-b8af8ccc
+-- version: 3, words: 3-bb19214b
 create table if not exists clari.forecast_movement (
     forecast_id varchar not null,
     time_period_id varchar not null,
@@ -32,7 +32,7 @@ create table if not exists clari.forecast_movement (
 
 alter table clari.forecast_movement add column if not exists field_name varchar;
 
-comment on table clari.forecast_movement is 'One row a forecast, period, week, owner and forecast field, from the week of the first export on: how the call came from the week before to this one; end_value - start_value = raised + lowered + new + gone + judgement, with nothing for no call';
+comment on table clari.forecast_movement is 'One row per forecast, period, week, owner and forecast field, from the week of the first export on: how the call came from the week before to this one; end_value - start_value = raised + lowered + new + gone + judgement, with nothing for no call';
 comment on column clari.forecast_movement.forecast_id is 'Clari''s forecast (the tab)';
 comment on column clari.forecast_movement.time_period_id is 'The entry''s own period: the quarter, or a month inside it';
 comment on column clari.forecast_movement.time_frame_id is 'The week; the same id occurs in several periods';

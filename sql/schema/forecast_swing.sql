@@ -1,4 +1,4 @@
--- version: 3, words: 3-3dc1a4b7
+-- version: 4, words: 4-7200631c
 create table if not exists clari.forecast_swing (
     forecast_id varchar not null,
     time_period_id varchar not null,
@@ -37,7 +37,7 @@ alter table clari.forecast_swing add column if not exists previous_currency_code
 alter table clari.forecast_swing add column if not exists user_name varchar;
 alter table clari.forecast_swing add column if not exists field_name varchar;
 
-comment on table clari.forecast_swing is 'One row a comparison: forecast, period, person, forecast field, baseline and sync';
+comment on table clari.forecast_swing is 'One row per comparison: forecast, period, person, forecast field, baseline and sync';
 comment on column clari.forecast_swing.forecast_id is 'Clari''s forecast (the tab)';
 comment on column clari.forecast_swing.time_period_id is 'The quarter, or a month inside it; a year has no rows here';
 comment on column clari.forecast_swing.user_id is 'The person, by Clari''s id';

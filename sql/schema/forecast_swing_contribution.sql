@@ -1,5 +1,5 @@
--- version: 1, words: 1-03297549
--- Grain: one row a swing of a manager and report: what the report's call adds to the change.
+-- version: 2, words: 2-9b46c03a
+-- Grain: one row per swing of a manager and report: what the report's call adds to the change.
 -- The sum of change_amount over a swing's rows is what the reports explain of it, the rest is the manager's own
 -- judgement; what cannot be added up stands in apart_amount, and is in no sum.
 create table if not exists clari.forecast_swing_contribution (
@@ -21,7 +21,7 @@ alter table clari.forecast_swing_contribution add column if not exists apart var
 alter table clari.forecast_swing_contribution add column if not exists apart_amount decimal(18,4);
 alter table clari.forecast_swing_contribution add column if not exists currency_code varchar;
 
-comment on table clari.forecast_swing_contribution is 'One row a swing of a manager and report: what the report''s call adds to the change; what change_amount does not add up to is the manager''s own judgement, or comes from the reports that are shown apart';
+comment on table clari.forecast_swing_contribution is 'One row per swing of a manager and report: what the report''s call adds to the change; what change_amount does not add up to is the manager''s own judgement, or comes from the reports that are shown apart';
 comment on column clari.forecast_swing_contribution.forecast_id is 'Clari''s forecast (the tab)';
 comment on column clari.forecast_swing_contribution.time_period_id is 'The entry''s own period: the quarter, or a month inside it';
 comment on column clari.forecast_swing_contribution.user_id is 'The manager';

@@ -1,5 +1,5 @@
--- version: 2, words: 2-88e3a0d2
--- Grain: one row a comparison as a whole: forecast, period, forecast field, baseline and sync. It stays when calls that
+-- version: 3, words: 3-b50859c0
+-- Grain: one row per comparison as a whole: forecast, period, forecast field, baseline and sync. It stays when calls that
 -- did not move have left forecast_swing.
 create table if not exists clari.forecast_swing_summary (
     forecast_id varchar not null,
@@ -24,7 +24,7 @@ create table if not exists clari.forecast_swing_summary (
 
 alter table clari.forecast_swing_summary add column if not exists field_name varchar;
 
-comment on table clari.forecast_swing_summary is 'One row a comparison as a whole: forecast, period, forecast field, baseline and sync; how many calls were compared, whether they have a row in forecast_swing or not';
+comment on table clari.forecast_swing_summary is 'One row per comparison as a whole: forecast, period, forecast field, baseline and sync; how many calls were compared, whether they have a row in forecast_swing or not';
 comment on column clari.forecast_swing_summary.forecast_id is 'Clari''s forecast (the tab)';
 comment on column clari.forecast_swing_summary.time_period_id is 'The entry''s own period: the quarter, or a month inside it';
 comment on column clari.forecast_swing_summary.field_id is 'The forecast field';

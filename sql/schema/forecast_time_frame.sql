@@ -1,5 +1,5 @@
--- version: 2, words: 2-116e95cf
--- Grain: one row a forecast, period and week: two forecasts may give one id to weeks of other days. Of a period around
+-- version: 3, words: 3-d214d9bd
+-- Grain: one row per forecast, period and week: two forecasts may give one id to weeks of other days. Of a period around
 -- quarters, such as a year, one a quarter and week: ids repeat from quarter to quarter.
 create table if not exists clari.forecast_time_frame (
     forecast_id varchar not null,
@@ -14,7 +14,7 @@ create table if not exists clari.forecast_time_frame (
 
 alter table clari.forecast_time_frame add column if not exists quarter_id varchar;
 
-comment on table clari.forecast_time_frame is 'One row a forecast, period and week, as the forecast''s own exports list it';
+comment on table clari.forecast_time_frame is 'One row per forecast, period and week, as the forecast''s own exports list it';
 comment on column clari.forecast_time_frame.forecast_id is 'Clari''s forecast (the tab)';
 comment on column clari.forecast_time_frame.time_period_id is 'The period';
 comment on column clari.forecast_time_frame.time_frame_id is 'The week; ids repeat across periods, and across forecasts with other days';

@@ -1,4 +1,4 @@
--- version: 1, words: 1-0db31b2c
+-- version: 2, words: 2-efb80db0
 create table if not exists clari.forecast_user (
     forecast_id varchar not null,
     user_id varchar not null,
@@ -15,7 +15,7 @@ create table if not exists clari.forecast_user (
     last_seen_at timestamptz not null
 );
 
-comment on table clari.forecast_user is 'One row a forecast and person, as newest known';
+comment on table clari.forecast_user is 'One row per forecast and person, as newest known';
 comment on column clari.forecast_user.forecast_id is 'Clari''s forecast (the tab)';
 comment on column clari.forecast_user.user_id is 'The person, by Clari''s id';
 comment on column clari.forecast_user.name is 'Full name';

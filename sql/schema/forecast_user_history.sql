@@ -1,4 +1,4 @@
--- version: 1, words: 1-9a7e1473
+-- version: 2, words: 2-25c3c018
 create table if not exists clari.forecast_user_history (
     forecast_id varchar not null,
     user_id varchar not null,
@@ -15,7 +15,7 @@ create table if not exists clari.forecast_user_history (
     valid_to timestamptz
 );
 
-comment on table clari.forecast_user_history is 'One row a version of a person: people change teams';
+comment on table clari.forecast_user_history is 'One row per version of a person: people change teams';
 comment on column clari.forecast_user_history.forecast_id is 'Clari''s forecast (the tab)';
 comment on column clari.forecast_user_history.user_id is 'The person, by Clari''s id';
 comment on column clari.forecast_user_history.name is 'Full name';

@@ -1,4 +1,4 @@
--- version: 1, words: 1-2a258153
+-- version: 2, words: 2-d5cdd933
 create table if not exists clari.forecast_user_sighting (
     forecast_id varchar not null,
     quarter_id varchar not null,
@@ -17,7 +17,7 @@ create table if not exists clari.forecast_user_sighting (
     job_id varchar not null
 );
 
-comment on table clari.forecast_user_sighting is 'One row a forecast, quarter, person and run of exports that showed the same: what the person tables are made from, in any order of arrival';
+comment on table clari.forecast_user_sighting is 'One row per forecast, quarter, person and run of exports that showed the same: what the person tables are made from, in any order of arrival';
 comment on column clari.forecast_user_sighting.forecast_id is 'Clari''s forecast (the tab)';
 comment on column clari.forecast_user_sighting.quarter_id is 'The quarter asked for';
 comment on column clari.forecast_user_sighting.user_id is 'The person, by Clari''s id';

@@ -1,4 +1,4 @@
--- version: 3, words: 3-2c0b5c49
+-- version: 4, words: 4-39b9cb53
 create table if not exists clari.forecast_vs_quota (
     forecast_id varchar not null,
     time_period_id varchar not null,
@@ -25,7 +25,7 @@ create table if not exists clari.forecast_vs_quota (
     as_of timestamptz
 );
 
-comment on table clari.forecast_vs_quota is 'One row a forecast, period, person and forecast field: the call and what it stands against; a manager''s row is the whole team''s, so nothing is to be summed over people';
+comment on table clari.forecast_vs_quota is 'One row per forecast, period, person and forecast field: the call and what it stands against; a manager''s row is the whole team''s, so nothing is to be summed over people';
 comment on column clari.forecast_vs_quota.forecast_id is 'Clari''s forecast (the tab)';
 comment on column clari.forecast_vs_quota.time_period_id is 'The quarter, or a month inside it; a year has no rows here';
 comment on column clari.forecast_vs_quota.user_id is 'The person, by Clari''s id';

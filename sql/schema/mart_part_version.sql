@@ -1,4 +1,4 @@
--- version: 1, words: 1-c3fb63c6
+-- version: 2, words: 2-7097df5a
 create table if not exists clari.mart_part_version (
     mart varchar not null,
     forecast_id varchar not null,
@@ -7,7 +7,7 @@ create table if not exists clari.mart_part_version (
     made_of varchar not null
 );
 
-comment on table clari.mart_part_version is 'One row a weekly table, forecast, quarter and part (a week, or all of it) whose rows stand: made of what, so that they need not be made anew each time';
+comment on table clari.mart_part_version is 'One row per weekly table, forecast, quarter and part (a week, or all of it) whose rows stand: what they were built from, so that only what has changed is rebuilt';
 comment on column clari.mart_part_version.mart is 'forecast_call_week or forecast_movement';
 comment on column clari.mart_part_version.forecast_id is 'Clari''s forecast (the tab)';
 comment on column clari.mart_part_version.quarter_id is 'The quarter that the exports were asked for';

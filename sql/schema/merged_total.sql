@@ -1,5 +1,5 @@
--- version: 1, words: 1-9510198d
--- Grain: one row a forecast, quarter, table and field: what its last merge left there, counted and totalled.
+-- version: 2, words: 2-720fdb98
+-- Grain: one row per forecast, quarter, table and field: what its last merge left there, counted and totalled.
 create table if not exists clari.merged_total (
     forecast_id varchar not null,
     quarter_id varchar,
@@ -21,7 +21,7 @@ create table if not exists clari.merged_total (
     hashed_by decimal(38,0)
 );
 
-comment on table clari.merged_total is 'One row a forecast, quarter, table and field: the rows that the last merge left there, counted and totalled; the next merge compares them with what stands there then (tables_reconcile)';
+comment on table clari.merged_total is 'One row per forecast, quarter, table and field: the rows that the last merge left there, counted and totalled; the next merge compares them with what stands there then (tables_reconcile)';
 comment on column clari.merged_total.forecast_id is 'Clari''s forecast (the tab)';
 comment on column clari.merged_total.quarter_id is 'The quarter whose exports show the rows; null for people, who are of all the forecast''s quarters';
 comment on column clari.merged_total.table_name is 'The table that holds the rows';

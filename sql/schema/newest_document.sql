@@ -1,5 +1,5 @@
--- version: 1, words: 1-ecc020f6
--- Grain: one row a forecast and quarter: what its newest loaded document lists beside its entries, so that the same
+-- version: 2, words: 2-35e9e73d
+-- Grain: one row per forecast and quarter: what its newest loaded document lists beside its entries, so that the same
 -- document, when it comes again, need not be read.
 create table if not exists clari.newest_document (
     forecast_id varchar not null,
@@ -9,7 +9,7 @@ create table if not exists clari.newest_document (
     lists blob not null
 );
 
-comment on table clari.newest_document is 'One row a forecast and quarter: what its newest loaded document lists beside its entries, so that the same document, when it comes again, need not be read';
+comment on table clari.newest_document is 'One row per forecast and quarter: what its newest loaded document lists beside its entries, so that the same document, when it comes again, need not be read';
 comment on column clari.newest_document.forecast_id is 'Clari''s forecast (the tab)';
 comment on column clari.newest_document.quarter_id is 'The quarter that the export was asked for';
 comment on column clari.newest_document.job_id is 'The export that brought it';

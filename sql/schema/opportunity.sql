@@ -1,4 +1,4 @@
--- version: 1, words: 1-cf7276d9
+-- version: 2, words: 2-143d3dbf
 create table if not exists clari.opportunity (
     opportunity_id varchar not null,
     crm_score decimal(18,4),
@@ -9,7 +9,7 @@ create table if not exists clari.opportunity (
     request_id varchar not null
 );
 
-comment on table clari.opportunity is 'One row an opportunity that an activity was mapped to, as newest known';
+comment on table clari.opportunity is 'One row per opportunity that an activity was mapped to, as newest known';
 comment on column clari.opportunity.opportunity_id is 'The opportunity, by its id in the CRM';
 comment on column clari.opportunity.crm_score is 'Clari''s score of how well it stands in the CRM';
 comment on column clari.opportunity.crm_score_message is 'Why';

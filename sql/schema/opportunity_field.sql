@@ -1,4 +1,4 @@
--- version: 1, words: 1-651ec2e2
+-- version: 2, words: 2-8fbb5916
 create table if not exists clari.opportunity_field (
     opportunity_id varchar not null,
     field_id varchar not null,
@@ -17,7 +17,7 @@ create table if not exists clari.opportunity_field (
     request_id varchar not null
 );
 
-comment on table clari.opportunity_field is 'One row an opportunity and field, as newest known';
+comment on table clari.opportunity_field is 'One row per opportunity and field, as newest known';
 comment on column clari.opportunity_field.opportunity_id is 'The opportunity';
 comment on column clari.opportunity_field.field_id is 'The field, such as opportunity.amount';
 comment on column clari.opportunity_field.alias is 'Another name of the field';

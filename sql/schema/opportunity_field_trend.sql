@@ -1,4 +1,4 @@
--- version: 1, words: 1-19fc9563
+-- version: 2, words: 2-2c16f3af
 create table if not exists clari.opportunity_field_trend (
     trend_id varchar not null,
     opportunity_id varchar not null,
@@ -13,7 +13,7 @@ create table if not exists clari.opportunity_field_trend (
     request_id varchar not null
 );
 
-comment on table clari.opportunity_field_trend is 'One row a change of an opportunity''s field that Clari tells of';
+comment on table clari.opportunity_field_trend is 'One row per change of an opportunity''s field that Clari tells of';
 comment on column clari.opportunity_field_trend.trend_id is 'SHA-256 of opportunity, field, moment and both values: Clari gives it no id';
 comment on column clari.opportunity_field_trend.opportunity_id is 'The opportunity';
 comment on column clari.opportunity_field_trend.field_id is 'The field';

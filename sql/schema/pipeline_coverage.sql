@@ -1,4 +1,4 @@
--- version: 2, words: 2-d3ee4cd9
+-- version: 3, words: 3-cfb68a3a
 create or replace view clari.pipeline_coverage as
 with reckoned as (
     select
@@ -18,7 +18,7 @@ select
     currency_code, field_name
 from reckoned;
 
-comment on view clari.pipeline_coverage is 'One row a forecast, period, week, person and forecast field: open pipeline against what is left to quota, as known at the week''s end';
+comment on view clari.pipeline_coverage is 'One row per forecast, period, week, person and forecast field: open pipeline against what is left to quota, as known at the week''s end';
 comment on column clari.pipeline_coverage.forecast_id is 'Clari''s forecast (the tab)';
 comment on column clari.pipeline_coverage.time_period_id is 'The entry''s own period: the quarter, or a month inside it';
 comment on column clari.pipeline_coverage.time_frame_id is 'The week; the same id occurs in several periods';

@@ -1,4 +1,4 @@
--- version: 1, words: 1-9fe2a98a
+-- version: 2, words: 2-58895c84
 create table if not exists clari.pipeline_health (
     forecast_id varchar not null,
     time_period_id varchar not null,
@@ -27,7 +27,7 @@ alter table clari.pipeline_health add column if not exists slot_wait_seconds dec
 alter table clari.pipeline_health add column if not exists median_latency_seconds decimal(18,3);
 alter table clari.pipeline_health add column if not exists max_latency_seconds decimal(18,3);
 
-comment on table clari.pipeline_health is 'One row a forecast, quarter and day (of submission, in CLARI_ORG_TIMEZONE)';
+comment on table clari.pipeline_health is 'One row per forecast, quarter and day (of submission, in CLARI_ORG_TIMEZONE)';
 comment on column clari.pipeline_health.forecast_id is 'Clari''s forecast (the tab)';
 comment on column clari.pipeline_health.time_period_id is 'The quarter asked for';
 comment on column clari.pipeline_health.day is 'Day';

@@ -1,4 +1,4 @@
--- version: 1, words: 1-06dd4cf5
+-- version: 2, words: 2-211a1eb9
 create or replace view clari.pipeline_health_month as
 with newest as (
     select max(day) as day
@@ -48,7 +48,7 @@ select
 from within
 group by of_forecast, of_quarter;
 
-comment on view clari.pipeline_health_month is 'One row a forecast and quarter, and one (both null) of all: how the exports of the newest thirty days went';
+comment on view clari.pipeline_health_month is 'One row per forecast and quarter, and one (both null) of all: how the exports of the newest thirty days went';
 comment on column clari.pipeline_health_month.forecast_id is 'Clari''s forecast (the tab); null in the row of all';
 comment on column clari.pipeline_health_month.time_period_id is 'The quarter asked for; null in the row of all';
 comment on column clari.pipeline_health_month.first_day is 'The first of the thirty days (of submission, in CLARI_ORG_TIMEZONE)';

@@ -1,4 +1,4 @@
--- version: 2, words: 2-57bd3de0
+-- version: 3, words: 3-68f42375
 create table if not exists clari.product_fetch (
     request_id varchar primary key,
     job_id varchar unique,
@@ -39,7 +39,7 @@ create table if not exists clari.product_fetch (
 alter table clari.product_fetch add column if not exists is_adopted boolean;
 alter table clari.product_fetch add column if not exists started_by varchar;
 
-comment on table clari.product_fetch is 'One row a fetch of a product beside the forecast that this pipeline meant to make, written before Clari is asked: what export_job is for forecasts';
+comment on table clari.product_fetch is 'One row per fetch of a product beside the forecast that this pipeline meant to make, written before Clari is asked: what export_job is for forecasts';
 comment on column clari.product_fetch.request_id is 'This pipeline''s own id of the fetch';
 comment on column clari.product_fetch.job_id is 'Clari''s id of the export job; null where the product has none, or Clari has given none yet';
 comment on column clari.product_fetch.run_id is 'The sync that it belongs to';

@@ -1,4 +1,4 @@
--- version: 1, words: 1-dc44a561
+-- version: 2, words: 2-c38857d9
 create table if not exists clari.quality_result (
     rule_name varchar not null,
     run_id varchar not null,
@@ -12,7 +12,7 @@ create table if not exists clari.quality_result (
     source varchar not null
 );
 
-comment on table clari.quality_result is 'One row a rule of one''s own and run: what Great Expectations says of a table, judged after the marts';
+comment on table clari.quality_result is 'One row per rule of one''s own and run: what Great Expectations says of a table, judged after the marts';
 comment on column clari.quality_result.rule_name is 'Name of the rule; of a suite file that cannot be read, the file';
 comment on column clari.quality_result.run_id is 'The sync, replay or Dagster run that judged it';
 comment on column clari.quality_result.table_name is 'The table or mart that it is on';

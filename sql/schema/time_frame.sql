@@ -1,5 +1,5 @@
--- version: 2, words: 2-219ff768
--- Grain: one row a period and week, whichever forecasts list it; of a period around quarters one a quarter and week.
+-- version: 3, words: 3-c8a164bf
+-- Grain: one row per period and week, whichever forecasts list it; of a period around quarters one a quarter and week.
 create table if not exists clari.time_frame (
     time_period_id varchar not null,
     time_frame_id varchar not null,
@@ -13,7 +13,7 @@ create table if not exists clari.time_frame (
 
 alter table clari.time_frame add column if not exists quarter_id varchar;
 
-comment on table clari.time_frame is 'One row a period and week (of a year: a quarter and week), as the newest export lists it, of whatever forecast; forecast_time_frame has each forecast''s own';
+comment on table clari.time_frame is 'One row per period and week (of a year: a quarter and week), as the newest export lists it, of whatever forecast; forecast_time_frame has each forecast''s own';
 comment on column clari.time_frame.time_period_id is 'The period';
 comment on column clari.time_frame.time_frame_id is 'The week; ids repeat across periods, and forecasts may give one id to other days';
 comment on column clari.time_frame.start_date is 'First day; forecast_time_frame has that of each forecast';

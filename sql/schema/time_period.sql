@@ -1,4 +1,4 @@
--- version: 2, words: 2-f9c980d1
+-- version: 3, words: 3-0396715f
 create table if not exists clari.time_period (
     time_period_id varchar primary key,
     quarter_id varchar not null,
@@ -12,7 +12,7 @@ create table if not exists clari.time_period (
     job_id varchar not null
 );
 
-comment on table clari.time_period is 'One row a period: a quarter, a month in one, or a period around quarters, such as a year';
+comment on table clari.time_period is 'One row per period: a quarter, a month in one, or a period around quarters, such as a year';
 comment on column clari.time_period.time_period_id is 'Clari''s id of the period';
 comment on column clari.time_period.quarter_id is 'The quarter that it is, or lies in; its own id where it lies around quarters, as a year does';
 comment on column clari.time_period.period_type is 'QUARTER, MONTH, YEAR or another that Clari names';

@@ -1,9 +1,13 @@
 """Messages reach real listeners on loopback, whatever the state of the others; addresses reach nobody."""
 
+import json
 import logging
+import re
+import ssl
 import traceback
 from collections.abc import Callable
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
@@ -11,7 +15,7 @@ from pydantic import SecretStr
 from clari_pipeline.core.setting_errors import ChannelUnusable
 from clari_pipeline.notify import Channels, Message, Timeouts, compose, split_addresses
 from tests.alerts.conftest import MailListener
-from tests.helpers.alert_examples import HEADLINES, LOOK, RUN, failures, manager, mass_change, swings
+from tests.helpers.alert_examples import HEADLINES, RUN, alert, failures, look, manager, mass_change, nowhere, swings
 from tests.helpers.listeners import WebListener, free_port
 
 Listen = Callable[..., WebListener]
@@ -20,7 +24,7 @@ IMPATIENT = Timeouts(connect=0.5, answer=0.3, total=5)
 
 @pytest.fixture(scope="module")
 def message() -> Message:
-    return compose([*swings(), mass_change()], HEADLINES, where_to_look=LOOK)[0]
+    return compose([*swings(), mass_change()], HEADLINES, where_to_look=look)[0]
 
 
 def test_a_webhook_gets_title_message_and_raw_values_as_one_json_document(web: Listen, message: Message) -> None:
@@ -59,7 +63,7 @@ def test_mail_arrives_as_a_page_with_a_plain_text_beside_it(mail: MailListener, 
         assert wanted in page.get_content()
         assert wanted in plain.get_content()
     assert _balanced(page.get_content())
-    assert "<" not in plain.get_content()
+    assert plain.get_content().replace("\r\n", "\n") == message.text, "not the page without its tags"
 
 
 def test_other_services_get_plain_text(web: Listen, message: Message) -> None:
@@ -72,13 +76,75 @@ def test_other_services_get_plain_text(web: Listen, message: Message) -> None:
 def test_a_service_that_reads_markdown_gets_markdown(web: Listen) -> None:
     """A Mattermost server is the one of that kind that can stand on loopback."""
     listener = web()
-    (message,) = compose([*swings(), *([manager()] * 5)], HEADLINES, where_to_look=LOOK)
+    (message,) = compose([*swings(), *([manager()] * 5)], HEADLINES, where_to_look=look)
     token = "a" * 24
     Channels([f"mmost://127.0.0.1:{listener.port}/{token}"]).deliver(message)
     told = "".join(document["text"] for document in listener.documents)
     assert "**Ana Ruiz** (AE, EMEA), Commit, `2026_Q4`: 1,280,500.50 → 980,500.50 EUR" in told
     assert len(listener.documents) > 1, "a long message is sent in pieces that the service takes"
     assert all(len(document["text"]) <= 4000 for document in listener.documents)
+
+
+def _card(listener: WebListener) -> tuple[str, str]:
+    """Title and text of the one Adaptive Card that came, whose blocks wrap."""
+    ((_, body),) = listener.received
+    assert len(body) <= 28 * 1024, "Teams takes no more"
+    (attachment,) = json.loads(body)["attachments"]
+    title, text = attachment["content"]["body"]
+    assert title["wrap"] is text["wrap"] is True
+    return title["text"], text["text"]
+
+
+def test_teams_gets_all_swings_as_one_card(web: Listen, tls: ssl.SSLContext, message: Message) -> None:
+    listener = web(tls=tls)
+    Channels([f"workflows://127.0.0.1:{listener.port}/an-id/a-signature?verify=no"]).deliver(message)
+    title, text = _card(listener)
+    assert title == message.subject
+    assert text == message.markdown.replace("`", "").rstrip()
+    assert len(text) > 1000, "where Apprise would split it"
+
+
+@pytest.mark.parametrize(
+    ("count", "length", "found"),
+    [
+        (400, 60, r"and (\d+) more: clari-pipeline alerts list\n"),
+        (1, 40_000, r"… \(clari-pipeline alerts list shows all\)"),
+    ],
+)
+def test_a_card_that_would_be_too_large_says_what_is_missing(
+    web: Listen, tls: ssl.SSLContext, count: int, length: int, found: str
+) -> None:
+    listener = web(tls=tls)
+    where = {"forecast_id": "total_new", "quarter_id": "2026_Q4"}
+    refused = [alert("export_refused", "P2", f"Number {n}", "ü" * length, where) for n in range(count)]
+    (message,) = compose(refused, {}, where_to_look=look)
+    Channels([f"workflow://127.0.0.1:{listener.port}/an-id/a-signature?verify=no"]).deliver(message)
+    _, text = _card(listener)
+    cut = re.search(found, text)
+    assert cut is not None
+    if count > 1:
+        assert text.count("Number ") + int(cut[1]) == count
+    assert text.endswith("- docs/runbook.md#export_refused")
+
+
+def test_a_template_in_the_address_is_used_for_the_card(
+    web: Listen, tls: ssl.SSLContext, tmp_path: Path, message: Message
+) -> None:
+    card = {"type": "message", "attachments": [{"contentType": "text"}], "summary": "{{app_title}}"}
+    (tmp_path / "card.json").write_text(json.dumps(card), encoding="utf-8")
+    listener = web(tls=tls)
+    address = f"workflows://127.0.0.1:{listener.port}/an-id/a-signature?verify=no&template={tmp_path / 'card.json'}"
+    Channels([address]).deliver(message)
+    (document,) = listener.documents
+    assert document["summary"] == message.subject
+
+
+def test_a_mail_that_one_recipient_is_refused_is_not_accepted(mail: MailListener, message: Message) -> None:
+    mail.refuses = "nobody@b.com"
+    address = f"mailto://127.0.0.1:{mail.port}/?from=a@b.com&to=nobody@b.com,somebody@b.com"
+    (sent,) = Channels([address]).deliver(message)
+    assert sent.error is not None
+    assert [received["To"] for received in mail.received] == ["somebody@b.com"]
 
 
 def test_channels_that_are_down_do_not_hide_the_one_that_is_up(web: Listen, message: Message) -> None:
@@ -151,10 +217,10 @@ def test_addresses_stand_nowhere(
 @pytest.mark.parametrize(
     ("address", "why"),
     [
-        ("hooktoken", "address 2 in CLARI_ALERT_URLS is none that Apprise knows"),
-        ("hooktoken://hooktoken/hooktoken", "address 2 in CLARI_ALERT_URLS is none that Apprise knows"),
-        ("slack://hooktoken", "address 2 in CLARI_ALERT_URLS is none that Apprise can use: a part of it is missing"),
-        ("", "address 2 in CLARI_ALERT_URLS is none that Apprise knows"),
+        ("hooktoken", "address 2 in CLARI_ALERT_URLS is not one that Apprise knows"),
+        ("hooktoken://hooktoken/hooktoken", "address 2 in CLARI_ALERT_URLS is not one that Apprise knows"),
+        ("slack://hooktoken", "address 2 in CLARI_ALERT_URLS is not one that Apprise can use: a part of it is missing"),
+        ("", "address 2 in CLARI_ALERT_URLS is not one that Apprise knows"),
     ],
 )
 def test_a_bad_address_is_named_by_its_place(address: str, why: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -185,7 +251,7 @@ def test_every_kind_of_message_is_accepted(web: Listen, mail: MailListener) -> N
     channels = Channels(
         [f"json://127.0.0.1:{listener.port}/", f"mailto://127.0.0.1:{mail.port}/?from=a@b.com&to=c@d.com"]
     )
-    for message in compose([*swings(), *failures()], {}, where_to_look=()):
+    for message in compose([*swings(), *failures()], {}, where_to_look=nowhere):
         assert [sent.error for sent in channels.deliver(message)] == [None, None]
     assert [document["severity"] for document in listener.documents] == ["P1", "P2", "P2", "P3"]
     assert [document["type"] for document in listener.documents] == ["failure", "warning", "warning", "info"]

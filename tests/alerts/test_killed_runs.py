@@ -30,7 +30,7 @@ def test_a_killed_run_is_alerted_by_the_next(terminal: Terminal, hook: WebListen
     leave_behind(terminal, "killed")
     assert terminal("sync", "--last", "1").code == 0
     ((severity, _, body, _),) = failed_runs(terminal)
-    assert (severity, body.startswith("1 earlier run ended before the end")) == ("P2", True)
+    assert (severity, body.startswith("1 earlier run ended early")) == ("P2", True)
     (message,) = hook.documents
     assert "killed" in message["message"]
     assert not [file for file in (terminal.folder / "data/runs").iterdir() if file.is_file()]
@@ -47,7 +47,7 @@ def test_the_daemons_next_run_alerts_a_killed_run_once(terminal: Terminal, daemo
     assert "A run was killed" in hook.documents[0]["message"]
     ((severity, title, body, is_sent),) = failed_runs(terminal)
     assert (severity, title, is_sent) == ("P2", "A run was killed", True)
-    assert body.startswith("1 earlier run ended before the end")
+    assert body.startswith("1 earlier run ended early")
 
 
 @pytest.mark.parametrize("sensor_first", [True, pytest.param(False, marks=pytest.mark.soak)])

@@ -12,13 +12,14 @@ from clari_pipeline.notify import Alert, Headline, Message, compose
 from clari_pipeline.notify.rendering import compact, money, percent, slack_markdown
 from tests.helpers.alert_examples import (
     HEADLINES,
-    LOOK,
     RUN,
     alert,
     failures,
     headline,
+    look,
     manager,
     mass_change,
+    nowhere,
     swing,
     swings,
 )
@@ -26,7 +27,7 @@ from tests.helpers.alert_examples import (
 
 def one(*alerts: Alert, headlines: dict[tuple[str, str], Headline] | None = None) -> Message:
     """The single message that these alerts make."""
-    (message,) = compose(alerts, HEADLINES if headlines is None else headlines, where_to_look=LOOK)
+    (message,) = compose(alerts, HEADLINES if headlines is None else headlines, where_to_look=look)
     return message
 
 
@@ -50,7 +51,7 @@ def test_the_text_of_a_run() -> None:
         "  13,000,000.00 → 12,400,000.00 EUR, −600,000.00 (−4.6 %) on the week\n"
         "  Changed by Dana Scott, 2026-11-23 16:41 UTC; closed 3,200,000.00 of 13,500,000.00 quota; "
         "gap 10,300,000.00.\n"
-        "  The reports' calls make −420,000.00 of it (largest: Ana Ruiz −300,000.00, Bo Chen −180,000.00, "
+        "  The reports' calls account for −420,000.00 of it (largest: Ana Ruiz −300,000.00, Bo Chen −180,000.00, "
         "Femi Ade +60,000.00), people who joined +30,000.00, people who left −60,000.00; "
         "the other −150,000.00 is the manager's own judgement.\n"
         "\n"
@@ -105,7 +106,7 @@ def test_the_page_of_a_run() -> None:
         "total_new, 2026_Q4 From To Change "
         "Dana Scott VP Sales, EMEA · Commit · 2026_Q4 13,000,000.00 12,400,000.00 EUR −600,000.00 −4.6 % "
         "Change on the week; changed by Dana Scott, 2026-11-23 16:41 UTC; closed 3,200,000.00 of 13,500,000.00 quota; "
-        "gap 10,300,000.00. The reports' calls make −420,000.00 of it (largest: Ana Ruiz −300,000.00, "
+        "gap 10,300,000.00. The reports' calls account for −420,000.00 of it (largest: Ana Ruiz −300,000.00, "
         "Bo Chen −180,000.00, Femi Ade +60,000.00), people who joined +30,000.00, people who left −60,000.00; "
         "the other −150,000.00 is the manager's own judgement. "
         "New: Priya Nair Gone: Tom Berg, Léa Dubois "
@@ -117,7 +118,7 @@ def test_the_page_of_a_run() -> None:
 
 
 def test_other_kinds_come_one_message_a_kind_the_worst_first() -> None:
-    messages = compose([*swings(), *failures()], HEADLINES, where_to_look=LOOK)
+    messages = compose([*swings(), *failures()], HEADLINES, where_to_look=look)
     assert [message.subject for message in messages] == [
         "[P1] Clari refused the API key: total_new 2026_Q4",
         "[P2] Few exports left at Clari",
@@ -159,7 +160,10 @@ def test_a_mass_change_replaces_the_lines_of_its_field_and_baseline_only() -> No
     message = one(mass_change(), stood_for, other_baseline, swing("Ana Ruiz", "100", "10"))
     assert message.severity == "P2"
     assert message.subject.endswith("; 1 mass change, 2 swings")
-    assert "Best Case 2026_Q4: 14 of 40 people (35 %) moved by more than allowed since the last sync." in message.text
+    assert (
+        "Best Case 2026_Q4: 14 of 40 people (35 %) moved by more than the threshold since the last sync."
+        in message.text
+    )
     assert "  Rep 1: 100,000.00 → 61,000.00 EUR, −39,000.00 (−39.0 %)" in message.text
     assert "Rep 9" not in message.text
     assert "Rep 8" in message.text
@@ -200,6 +204,29 @@ def test_the_subject_is_of_the_newest_quarter_and_its_largest_swing() -> None:
     assert subject.endswith("; 1 swing, 2 more in aaa 2026_Q4, total_new 2026_Q3")
 
 
+@pytest.mark.parametrize(
+    ("quarters", "named"),
+    [
+        (["2026_Q1", "2026_Q4", "2027_Q1", "2026_Q2", "2026_Q3"], "2026_Q4, 2027_Q1, 2026_Q3, 2026_Q2, 2026_Q1"),
+        (
+            [f"20{year}_Q1" for year in range(10, 22)] + ["2026_Q4"],
+            "2026_Q4, " + ", ".join(f"20{year}_Q1" for year in range(21, 12, -1)) + " and 3 more",
+        ),
+    ],
+)
+def test_a_title_names_all_quarters_or_the_current_one_first(quarters: list[str], named: str) -> None:
+    refused = [
+        alert("export_refused", "P2", quarter, "", {"forecast_id": "total_new", "quarter_id": quarter})
+        for quarter in quarters
+    ]
+    (message,) = compose(refused, {}, where_to_look=nowhere, current="2026_Q4")
+    assert message.subject == f"[P2] {len(quarters)} exports refused: total_new {named}"
+    assert message.text.startswith("[P2] 2026_Q4\n")
+    swung = [swing(f"Rep {one}", "100", "10", quarter_id=one, time_period_id=one) for one in ("2027_Q1", "2026_Q4")]
+    (message,) = compose(swung, {}, where_to_look=nowhere, current="2026_Q4")
+    assert message.subject.startswith("[P3] total_new 2026_Q4; 1 swing, 1 more in total_new 2027_Q1")
+
+
 def test_without_a_headline_the_largest_swing_speaks() -> None:
     message = one(swing("Ana Ruiz", "1280500.50", "980500.50"), swing("Bo Chen", "100", "10"), headlines={})
     assert message.subject == "[P3] total_new 2026_Q4; 2 swings, largest Ana Ruiz, Commit −300k"
@@ -234,7 +261,7 @@ def test_a_manager_whose_reports_explain_all_has_no_judgement_left() -> None:
             judgement_change=Decimal("0.0000"),
         )
     ).text  # fmt: skip
-    assert "The reports' calls make −50.00 of it; nothing of it is the manager's own judgement." in told
+    assert "The reports' calls account for −50.00 of it; nothing of it is the manager's own judgement." in told
 
 
 def test_alerts_that_come_back_from_json_read_the_same() -> None:
@@ -254,7 +281,7 @@ def test_raw_values_are_exact_and_json() -> None:
 
 
 def test_no_alerts_make_no_message() -> None:
-    assert compose([], {}, where_to_look=()) == []
+    assert compose([], {}, where_to_look=nowhere) == []
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from markdown import markdown
 
 from clari_pipeline.notify import Alert, Message, compose
 from clari_pipeline.notify.rendering import plain_in_markdown
-from tests.helpers.alert_examples import alert, headline, swing
+from tests.helpers.alert_examples import alert, headline, nowhere, swing
 
 AWKWARD = [
     "[Ana](https://evil.example.com)",
@@ -51,7 +51,7 @@ def told(name: str) -> list[Message]:
         "export_failed", "P2", name, f"Of {name}: no answer", {"forecast_id": name, "quarter_id": "2026_Q4"}
     )
     heads = {(name, "2026_Q4"): headline(forecast_id=name, field_name=name, newcomers=[name], leavers=[name])}
-    return compose([manager, failed], heads, where_to_look=["https://bi.example.com/a_b_?x=*1*&y=2"])
+    return compose([manager, failed], heads, where_to_look=lambda *_: ["https://bi.example.com/a_b_?x=*1*&y=2"])
 
 
 class Shape(HTMLParser):
@@ -104,10 +104,10 @@ def test_what_people_copy_stays_as_it_is() -> None:
 
 
 def test_someone_without_a_name_is_called_by_id() -> None:
-    (message,) = compose([swing("", "100", "10", user_id="u-42")], {}, where_to_look=())
+    (message,) = compose([swing("", "100", "10", user_id="u-42")], {}, where_to_look=nowhere)
     assert "u-42 (AE, EMEA), Commit" in message.text
 
 
 def test_a_name_without_end_does_not_make_a_subject_without_end() -> None:
-    (message,) = compose([swing("Ana" * 500, "100", "10")], {}, where_to_look=())
+    (message,) = compose([swing("Ana" * 500, "100", "10")], {}, where_to_look=nowhere)
     assert len(message.subject) < 200

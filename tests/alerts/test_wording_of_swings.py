@@ -119,16 +119,16 @@ def test_what_a_managers_reports_explain_is_said_in_words(message_of: MessageOf)
     # Both heads moved: nobody knows whose ann is, and her 80 must not explain 160.
     for who in ("Shared Mo", "Shared Max"):
         assert (
-            "The reports' calls cannot be added up; the +100.00 is the manager's own judgement, or comes from those "
-            "who are not added up. Not added up, since somebody else has the same role: Shared Ann +80.00."
+            "The reports' calls cannot be added up; the +100.00 is the manager's own judgement, or comes from the "
+            "reports that are not included. Not included, because somebody else has the same role: Shared Ann +80.00."
         ) in explanation(message, who)
     # Who has no call, as an integration user beside the head, which Clari recommends, is no second head.
-    assert "The reports' calls make +80.00 of it (largest: Idle Ann +80.00); the other +20.00" in explanation(
+    assert "The reports' calls account for +80.00 of it (largest: Idle Ann +80.00); the other +20.00" in explanation(
         message, "Idle Mo"
     )
     # Euros are not dollars: bob's 40 stand beside the sum.
     words = explanation(message, "Euro Mo")
-    assert "The reports' calls make +60.00 of it (largest: Euro Ann +60.00); the other +40.00" in words
+    assert "The reports' calls account for +60.00 of it (largest: Euro Ann +60.00); the other +40.00" in words
     assert "in another currency: Euro Bob +40.00 EUR." in words
     # None of a new team was there before: all of the change is joiners and judgement.
     assert "people who joined +90.00; the other +10.00 is the manager's own judgement" in explanation(message, "New Mo")
@@ -173,7 +173,7 @@ def test_where_the_others_swing_as_a_whole_too_one_line_stands_for_all(
     moves = {f"rep{number}": (1000 * number, 2000 * number + 77 * number**2) for number in range(20, 32)}
     message = message_of(*revalued(moves=moves))
     assert message["title"].endswith("; 1 mass change")
-    assert "by the same ratio, 1.0837, and 12 others by more than allowed." in message["message"]
+    assert "by the same ratio, 1.0837, and 12 others by more than the threshold." in message["message"]
 
 
 def test_a_swing_on_the_week_is_alerted_once_until_the_call_moves_on(

@@ -144,11 +144,11 @@ def test_the_role_filter_leaves_that_role_and_says_so(reader: Reader, board: Pat
     page = reader.open(board)
     before = shown(page)
     swings = page.locator("article:visible section", has=page.get_by_role("heading", name="Swings"))
-    assert "None of this role" not in swings.inner_text()
+    assert "Nobody with this role" not in swings.inner_text()
     choose(page, role="Ae-West")
-    assert "None of this role" in swings.inner_text()
+    assert "Nobody with this role" in swings.inner_text()
     choose(page, role="Ae-East")
-    assert "None of this role" not in swings.inner_text()
+    assert "Nobody with this role" not in swings.inner_text()
     assert page.locator("article:visible tr[data-user]:visible").count() == 1
     assert {one.get_attribute("data-role") for one in page.locator("article:visible [data-role]:visible").all()} == {
         "Ae-East"

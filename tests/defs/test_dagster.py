@@ -54,7 +54,7 @@ def check_evaluations(instance: dg.DagsterInstance) -> dict[tuple[str, str | Non
 
 
 def test_a_refused_quarter_is_red_and_the_others_are_green(terminal: Terminal, sandbox: Sandbox) -> None:
-    """One run a quarter: the refused one failed, nothing of it materialised, its check names the entries. The command
+    """One run per quarter: the refused one failed, nothing of it materialised, its check names the entries. The command
     says which, why, and exits with 1.
     """
     sandbox.scenario = "null_keys"
@@ -126,7 +126,7 @@ def test_a_quarter_says_how_it_came(terminal: Terminal, sandbox: Sandbox) -> Non
             f"landed in total_new/{CURRENT}/{job_id}",
         ):
             assert words in logs[str(CURRENT)]
-        (retried,) = [quarter for quarter, log in logs.items() if "once more (" in log]
+        (retried,) = [quarter for quarter, log in logs.items() if "retrying " in log]
         assert terminal.query("select time_period_id from clari.export_job where retry_count = 1") == [(retried,)]
         assert_the_marts_follow_the_last_quarter(instance, runs[str(CURRENT)])
 

@@ -1,4 +1,4 @@
-"""The older flat JSON: one row a person, no ids."""
+"""The older flat JSON: one row per person, no ids."""
 
 import json
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""Long CSV: one line a measure, names that break careless readers, money as people write it."""
+"""Long CSV: one line per measure, names that break careless readers, money as people write it."""
 
 import csv
 import gzip

@@ -96,7 +96,7 @@ def test_a_broken_rule_is_seen_everywhere(ruled: Terminal, monkeypatch: pytest.M
 
     ((_, told),) = hook.received
     assert all(part in told for part in ("no call at all", "Nobody calls anything", known[0], "forecast_vs_quota"))
-    assert raised(ruled) == [("P2", "no call at all is broken"), ("P3", "all in XXX is broken")]
+    assert raised(ruled) == [("P2", "no call at all failed"), ("P3", "all in XXX failed")]
 
     with dg.DagsterInstance.from_config(str(ruled.folder / "dagster_home")) as instance:
         checks = {
@@ -136,7 +136,7 @@ def test_an_alert_comes_once_until_the_rule_passes_or_finds_another(ruled: Termi
     answer = ruled("sync", "--last", "1")
     assert (answer.code, "broken.json: it is no JSON" in answer.err) == (0, True)
     assert "all in XXX: " in answer.out
-    once = [("P3", "all in XXX is broken"), ("P3", f"{broken} cannot be read")]
+    once = [("P3", "all in XXX failed"), ("P3", f"{broken} cannot be read")]
     assert sorted(raised(ruled)) == once
     for command in ("sync", "replay"):  # nothing new
         assert ruled(command, *(["--last", "1"] if command == "sync" else [])).code == 0
@@ -145,10 +145,10 @@ def test_an_alert_comes_once_until_the_rule_passes_or_finds_another(ruled: Termi
     mine.write_text(json.dumps(of_all), encoding="utf-8")
     broken.unlink()
     answer = ruled("sync", "--last", "1")
-    assert ("Rules of yours: 1 judged, none broken." in answer.out, "broken.json" in answer.err) == (True, False)
+    assert ("Your own rules: 1 evaluated, all passed." in answer.out, "broken.json" in answer.err) == (True, False)
     mine.write_text(json.dumps(BY_HAND), encoding="utf-8")
     assert ruled("sync", "--last", "1").code == 0
-    assert sorted(raised(ruled)) == sorted([*once, ("P3", "all in XXX is broken")])
+    assert sorted(raised(ruled)) == sorted([*once, ("P3", "all in XXX failed")])
 
 
 def test_a_suite_made_with_great_expectations_is_judged(terminal: Terminal) -> None:

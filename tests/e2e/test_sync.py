@@ -325,4 +325,4 @@ def test_the_sandbox_never_reaches_the_real_warehouse(terminal: Terminal) -> Non
     )
     assert copied
     assert "data/sandbox/warehouse.duckdb" in answer.out
-    assert "To read while it runs: data/sandbox/warehouse-read.duckdb, data/sandbox/marts/" in answer.out
+    assert "Read-only copy: data/sandbox/warehouse-read.duckdb, data/sandbox/marts/" in answer.out

@@ -83,7 +83,7 @@ def test_tables_are_listed_with_their_grain(read: Read) -> None:
     assert sorted(listed["table"]) == sorted(tables())
     assert list(listed["table"][: len(MARTS)]) == list(MARTS)
     grains = dict(zip(listed["table"], listed["grain"], strict=True))
-    assert grains["forecast_vs_quota"].startswith("One row a forecast, period, person and forecast field: the call")
+    assert grains["forecast_vs_quota"].startswith("One row per forecast, period, person and forecast field: the call")
     assert all(grains.values())
 
 

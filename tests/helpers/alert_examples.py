@@ -1,5 +1,6 @@
 """Example alerts of one run: seven swings in two quarters, a mass change, a refused export, a low quota, a bad key."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -7,8 +8,17 @@ from typing import Any
 from clari_pipeline.notify import Alert, Headline
 
 RUN = "8f2c1b9e-sync"
-LOOK = ("clari-pipeline board --open", "https://bi.example.com/forecast?team=emea&week=5", "clari.forecast_swing")
 NOW = datetime(2026, 11, 24, 6, 2, tzinfo=UTC)
+
+
+def look(_kind: str, _alerts: Sequence[Alert]) -> list[str]:
+    """Where to look, whatever the alert."""
+    return ["clari-pipeline board --open", "https://bi.example.com/forecast?team=emea&week=5", "clari.forecast_swing"]
+
+
+def nowhere(_kind: str, _alerts: Sequence[Alert]) -> list[str]:
+    """No place to look at."""
+    return []
 
 
 def swing(who: str, before: str | None, after: str | None, **changed: Any) -> Alert:

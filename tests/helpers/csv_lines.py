@@ -1,4 +1,4 @@
-"""Documents in Clari's long CSV, one line a value."""
+"""Documents in Clari's long CSV, one line per value."""
 
 HEADER = "User,Email,CRM User ID,Role,Parent Role,Timeframe,Field,Week,Start Day,End Day,Data Type,Data Value"
 

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -33,11 +34,13 @@ def web_listeners() -> Iterator[Callable[..., WebListener]]:
     with ExitStack() as started:
         started.callback(let_go.set)
 
-        def listen(manner: Manner = "accepts", port: int = 0) -> WebListener:
+        def listen(manner: Manner = "accepts", port: int = 0, *, tls: ssl.SSLContext | None = None) -> WebListener:
             listener = WebListener(manner)
             server = ThreadingHTTPServer(("127.0.0.1", port), _handler(listener, let_go))
             server.daemon_threads = True
             server.block_on_close = False
+            if tls is not None:
+                server.socket = tls.wrap_socket(server.socket, server_side=True)
             listener.port = server.server_address[1]
             thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
             thread.start()

@@ -176,7 +176,7 @@ def keys(house: House) -> dict[str, tuple[Any, ...]]:
 
 
 def test_unknown_keys_can_be_read_whatever_the_order_of_arrival(open_house: Callable[..., House]) -> None:
-    """One row a forecast and path, as of the exports, never of the clock; the same rebuilt from landing alone."""
+    """One row per forecast and path, as of the exports, never of the clock; the same rebuilt from landing alone."""
     first, second, third = (moment(10, day) for day in (2, 3, 4))
     contents = {
         first: relational(likelihood=5),

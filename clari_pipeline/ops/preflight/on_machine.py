@@ -156,7 +156,7 @@ def alerts_have_channels(probe: Probe, *, is_sent: bool = False) -> Finding:
     except SettingsError as error:
         return failed(str(error), "write it as Apprise does: https://appriseit.com")
     if not channels:
-        return failed("CLARI_ALERT_URLS is not set: nobody hears of anything", "name a channel, such as slack://…")
+        return failed("CLARI_ALERT_URLS is not set: nobody receives alerts", "name a channel, such as slack://…")
     names = ", ".join(channel.name for channel in channels)
     if not is_sent:
         return passed(f"{names}; --send tries them")
@@ -164,7 +164,7 @@ def alerts_have_channels(probe: Probe, *, is_sent: bool = False) -> Finding:
     silent = [f"{one.channel}: {one.error}" for one in deliveries if one.error is not None]
     if silent:
         return failed("; ".join(silent), "check the address and whether this machine reaches it")
-    return passed(f"{names}: took a message")
+    return passed(f"{names}: test message delivered")
 
 
 def schedule_is_alive(probe: Probe) -> Finding:

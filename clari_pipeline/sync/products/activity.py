@@ -39,11 +39,11 @@ class Activity(ExportedProduct):
     name = "activity"
     noun = "activities"
     tables: ClassVar[Mapping[str, str]] = {
-        "activity": "One row a meeting, e-mail or attachment: an export job of the last days, which counts against "
+        "activity": "One row per meeting, e-mail or attachment: an export job of the last days, which counts against "
         "the same quota as forecasts. Nothing is deleted because an export stopped showing it.",
-        "activity_account": "One row an activity and account.",
-        "activity_opportunity": "One row an activity and opportunity.",
-        "activity_participant": "One row an activity and person who took part.",
+        "activity_account": "One row per activity and account.",
+        "activity_opportunity": "One row per activity and opportunity.",
+        "activity_participant": "One row per activity and person who took part.",
     }
     checks = (*RECORDS, "export_is_not_truncated", "records_are_of_the_window")
     names_people = True

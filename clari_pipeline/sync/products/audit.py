@@ -42,7 +42,7 @@ class Audit(AskedProduct):
     name = "audit"
     noun = "events"
     tables: ClassVar[Mapping[str, str]] = {
-        "audit_event": "One row an event of Clari's audit log, from the newest known on with an overlap; what Clari "
+        "audit_event": "One row per event of Clari's audit log, from the newest known on with an overlap; what Clari "
         "has thrown away meanwhile (it keeps 30 days) is reported as a gap.",
         "audit_actor": "One row somebody behind events of the audit log, as newest known.",
     }

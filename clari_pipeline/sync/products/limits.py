@@ -24,7 +24,7 @@ class LimitsSnapshot(AskedProduct):
     noun = "look"  # it is never more than one
 
     tables: ClassVar[Mapping[str, str]] = {
-        "api_limits": "One row a look at Clari's limits: how many exports are allowed, and how many are left."
+        "api_limits": "One row per reading of Clari's limits: how many exports are allowed, and how many are left."
     }
     checks = READABLE
 

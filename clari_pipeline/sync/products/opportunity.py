@@ -28,10 +28,10 @@ class Opportunity(AskedProduct):
     name = "opportunity"
     noun = "opportunities"
     tables: ClassVar[Mapping[str, str]] = {
-        "opportunity": "One row an opportunity that an activity was ever mapped to, asked for by id, a hundred a call.",
-        "opportunity_field": "One row an opportunity and field, its value as text and, where it is a number, as "
+        "opportunity": "One row per opportunity that an activity was ever mapped to, asked for by id, 100 per call.",
+        "opportunity_field": "One row per opportunity and field, its value as text and, where it is a number, as "
         "decimal.",
-        "opportunity_field_trend": "One row a change of an opportunity's field.",
+        "opportunity_field_trend": "One row per change of an opportunity's field.",
     }
     checks = (*RECORDS, "scores_are_readable", "opportunities_are_known")
     needs = "activity"

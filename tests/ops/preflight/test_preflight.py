@@ -45,7 +45,7 @@ def test_every_line_passes_where_all_is_ready(operator: Operator, channel: Calla
     assert (operator.terminal.tables(), len(operator.sandbox.jobs)) == before
     assert operator.terminal.query("select has_it from clari.current_call") == [(True,)]
     code, lines = operator("--send")
-    assert (code, "took a message" in lines["alerts_have_channels"]["detail"]) == (0, True)
+    assert (code, "test message delivered" in lines["alerts_have_channels"]["detail"]) == (0, True)
 
 
 def test_on_a_terminal_each_line_is_followed_by_its_remedy(operator: Operator) -> None:
@@ -54,7 +54,7 @@ def test_on_a_terminal_each_line_is_followed_by_its_remedy(operator: Operator) -
     assert answer.code == 1
     lines = answer.out.splitlines()
     at = next(place for place, line in enumerate(lines) if line.startswith("FAIL"))
-    assert lines[at] == "FAIL  alerts_have_channels: CLARI_ALERT_URLS is not set: nobody hears of anything"
+    assert lines[at] == "FAIL  alerts_have_channels: CLARI_ALERT_URLS is not set: nobody receives alerts"
     assert lines[at + 1].strip().startswith("name a channel")
     assert all(re.match(r"PASS  \w+: \S", line) for line in lines[:at])
     assert lines[-1] == f"{len(preflight.NAMES) - 2} passed, 0 warnings, 1 failed, 0 skipped"
@@ -234,7 +234,7 @@ BY_SETTINGS: list[Row] = [
     ),
     ("disk_has_room", "WARN", NEW, "none has landed"),
     ("disk_has_room", "FAIL", a_run_of(2**40), "which take 1,100 GB"),
-    ("alerts_have_channels", "FAIL", settings(CLARI_ALERT_URLS=""), "nobody hears"),
+    ("alerts_have_channels", "FAIL", settings(CLARI_ALERT_URLS=""), "nobody receives alerts"),
     ("alerts_have_channels", "FAIL", settings(CLARI_ALERT_URLS="nonsense://a-secret-place"), "appriseit.com"),
     ("schedule_is_alive", "FAIL", settings(CLARI_MAX_AGE_HOURS="0.0000001"), "daemon was never there"),
     ("fiscal_calendar_is_right", "FAIL", settings(CLARI_FISCAL_YEAR_START_MONTH="3"), "_YEAR_START_MONTH=1"),

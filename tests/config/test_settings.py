@@ -167,6 +167,7 @@ BAD = [
     ("CLARI_LOG_FORMAT", "xml", "write 'text' or 'json'"),
     ("CLARI_RETENTION_PERIODS", "7", "write 8 or more"),
     ("CLARI_VERDICT_DAYS", "1.5", "write a whole number"),
+    ("CLARI_RUN_RETENTION_DAYS", "0", "1 or more"),
     ("CLARI_MAX_REQUEUES", "11", "write 10 or less"),
     ("CLARI_MAX_RESULT_BYTES", "4G", "write a whole number"),
     ("CLARI_ALERT_REPEAT_HOURS", "daily", "write a number"),
@@ -193,6 +194,7 @@ BAD = [
     ("CLARI_ORG_TIMEZONE", "Mars/Olympus", "Europe/Berlin"),
 ]
 _ANY_TEXT = {
+    "dagster_location",
     "gx_dir",
     "forecast_ids",
     "scope_id",

@@ -100,7 +100,7 @@ def test_no_command_shows_what_does_something(capsys: pytest.CaptureFixture[str]
         assert code == (2 if AWKWARD in words else 0), told.err
         assert not DOES_SOMETHING.search(told.out + told.err)
         if words == ("replay",):
-            assert "SWING" in told.out and "Anngnp.exe 31m" in told.out
+            assert "Anngnp.exe 31m" in told.out
         if "--json" in words:
             assert json.dumps(AWKWARD)[1:-1] in json.dumps(json.loads(told.out))  # nothing is lost
 

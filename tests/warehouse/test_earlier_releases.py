@@ -36,6 +36,7 @@ def made_earlier(house: House) -> None:
     engine = house.context.warehouse.engine
     text = {"duckdb": "varchar", "snowflake": "varchar", "postgres": 'text collate "C"'}[engine]
     for statement in (
+        "drop table clari.merged_total",
         "create table clari.held as select * from clari.forecast_entry",
         "alter table clari.held drop column quarter_id",
         "drop view clari.forecast_entry_version",

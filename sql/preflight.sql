@@ -27,7 +27,9 @@ select
     max(submitted_at) as asked_at,
     max(case when coalesce(started_by, 'schedule') = 'schedule' then submitted_at end) as scheduled_at
 from (
-    select submitted_at, started_by from clari.export_job where job_id is null or job_id not like 'document-%'
+    select submitted_at, started_by
+    from clari.export_job
+    where source = 'EXPORT' and (job_id is null or job_id not like 'document-%')
     union all
     select submitted_at, started_by from clari.product_fetch
 ) as asked;

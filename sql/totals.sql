@@ -7,6 +7,12 @@ where
     and (quarter_id = cast($quarter_id as varchar) or quarter_id is null)
     and (cast($with_entries as boolean) or table_name not in ('forecast_entry_state', 'forecast_entry_history'));
 
+-- name: knows_entries
+-- Whether a merge has recorded what it left of the quarter's entries.
+select count(*) > 0 as knows_entries
+from clari.merged_total
+where forecast_id = $forecast_id and quarter_id = $quarter_id and table_name = 'forecast_entry_state';
+
 -- name: left_behind
 -- What the last merge left there; fingerprints are null where they were made in another way than today's.
 select

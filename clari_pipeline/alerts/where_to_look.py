@@ -30,13 +30,12 @@ class WhereToLook:
                 yield f"clari.forecast_swing in {self._warehouse}"
                 yield from self._dagster("forecast_swing")
             case AlertKind.EXPORT_REFUSED:
-                found = _in(alerts, "job_id")
-                yield self._query(f"select check_name, evidence from clari.export_check where not passed{found}")  # noqa: S608 - to read
+                yield self._verdicts(alerts)
                 yield from self._documents(alerts)
                 yield self._data_docs()
                 yield from self._dagster("forecast_entry", alerts, view="checks")
             case AlertKind.EXPORT_FAILED:
-                found = _in(alerts, "job_id") or _in(alerts, "quarter_id", "time_period_id")
+                found = _in(alerts, "quarter_id", "time_period_id")
                 yield "clari-pipeline status"
                 yield self._query(f"select time_period_id, state, error from clari.export_job where true{found}")  # noqa: S608 - to read
                 yield from self._dagster("raw_export", alerts)
@@ -50,6 +49,11 @@ class WhereToLook:
             case AlertKind.CONTRACT_CHANGED:
                 yield from self._documents(alerts)
                 yield from self._dagster("forecast_entry", alerts, view="checks")
+            case AlertKind.QUALITY if all(alert.detail.get("check_name") for alert in alerts):
+                yield self._verdicts(alerts)
+                yield "clari-pipeline verify"
+                yield from self._documents(alerts)
+                yield from self._dagster("forecast_entry", alerts, view="checks")
             case AlertKind.QUALITY:
                 found = _in(alerts, "rule", "rule_name")
                 yield self._query(f"select rule_name, evidence from clari.quality_result where not passed{found}")  # noqa: S608 - to read
@@ -61,6 +65,12 @@ class WhereToLook:
                 yield "clari-pipeline preflight"
             case _:  # a kind of another release
                 yield "clari-pipeline status"
+
+    def _verdicts(self, alerts: Sequence[Alert]) -> str:
+        """The failed checks of the alerts' exports."""
+        jobs = _in(alerts, "job_id").replace(" and ", " where ", 1)
+        exports = f" and request_id in (select request_id from clari.export_job{jobs})" if jobs else ""  # noqa: S608 - to read
+        return self._query(f"select check_name, evidence from clari.export_check where not passed{exports}")  # noqa: S608 - to read
 
     def _query(self, statement: str) -> str:
         return f"{statement}; in {self._warehouse}"

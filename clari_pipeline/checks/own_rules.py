@@ -136,11 +136,13 @@ def _shape_faults(one: Any) -> Iterator[str]:
         yield "it has no type, such as expect_column_values_to_not_be_null"
     if not isinstance(one.get("kwargs", {}), dict):
         yield "kwargs: write an object of arguments"
-    if one.get("severity") not in {None, "critical", "warning", "info"}:
+    if one.get("severity") not in (None, "critical", "warning", "info"):
         yield f"severity: write critical, warning or info instead of {one['severity']!r}"
     for name in ("where", "name", "explains"):
         if not isinstance(_mapping(one.get("meta")).get(name), str | None):
             yield f"meta.{name}: write text"
+    if not isinstance(one.get("description"), str | None):
+        yield "description: write text"
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

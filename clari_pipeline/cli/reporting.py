@@ -177,7 +177,7 @@ def _show_forecasts(console: Console, result: SyncResult, files: Sequence[InboxF
         quarters = "1 quarter" if len(shared) == 1 else f"{len(shared)} quarters"
         console.print(f"{quarters}: exported by the sync that ran beside this one", highlight=False, soft_wrap=True)
     is_shown = _show_verdicts(console, result.outcomes)
-    if not is_shown and not left:
+    if not is_shown and not left and all(rule.passed for rule in result.expectations):
         console.print("No problems found.")
     show_swings(console, result.swings)
 

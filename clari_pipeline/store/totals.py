@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from decimal import Decimal
 
-from clari_pipeline.warehouse.session import Session, rows_as, run
+from clari_pipeline.warehouse.session import Session, row, rows_as, run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +61,11 @@ def leave(session: Session, forecast_id: str, quarter_id: str | None, *, with_en
     Without entries the totals of `forecast_entry_state` and its history stay: the transaction has not written them.
     The caller holds the transaction that has changed them, and `merging.transaction`'s lock on people.
     """
+    asked = {"forecast_id": forecast_id, "quarter_id": quarter_id}
+    if not with_entries and quarter_id is not None:  # of a quarter that a release before this one merged, all of it
+        with_entries = not row(session, "totals/knows_entries", **asked)["knows_entries"]
     for name in ("forget", "leave"):
-        run(session, f"totals/{name}", forecast_id=forecast_id, quarter_id=quarter_id, with_entries=with_entries)
+        run(session, f"totals/{name}", **asked, with_entries=with_entries)
 
 
 def unlike(session: Session, forecast_id: str, quarter_id: str | None) -> list[Unlike]:

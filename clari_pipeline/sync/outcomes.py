@@ -33,7 +33,7 @@ class Outcome:
                 return False
             case "REFUSED":
                 is_excused = any(verdict.is_excused for verdict in self.verdicts)
-                return not is_excused or any(verdict.is_error for verdict in self.verdicts)
+                return not is_excused or any(verdict.is_error and not verdict.is_repaired for verdict in self.verdicts)
             case _:
                 return True
 
@@ -65,8 +65,8 @@ class Outcome:
 
 
 def first_broken(verdicts: Iterable[Verdict]) -> str | None:
-    """The name of the first check that did not pass, errors before warnings; None where all passed."""
-    broken = [verdict for verdict in verdicts if not verdict.passed]
+    """The name of the first check that says why an export was kept out, errors before warnings; None for none."""
+    broken = [verdict for verdict in verdicts if not verdict.passed and not verdict.is_repaired]
     return min(broken, key=lambda verdict: not verdict.is_error).check_name if broken else None
 
 

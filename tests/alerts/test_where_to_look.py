@@ -8,6 +8,7 @@ import pytest
 from clari_pipeline.alerts.where_to_look import WhereToLook
 from clari_pipeline.config.settings import read_settings
 from tests.helpers.alert_examples import alert
+from tests.helpers.house import House
 from tests.helpers.listeners import WebListener
 from tests.helpers.terminal import CURRENT, Terminal
 
@@ -24,8 +25,8 @@ DAGSTER = "https://dagster.example.com/clari"
         ("forecast_swing", [WHERE], ["https://files.example.com/board.html", "clari.forecast_swing in the warehouse",
                                      f"{DAGSTER}/assets/clari/forecast_swing"]),
         ("export_refused", [WHERE, OTHER], [
-            "select check_name, evidence from clari.export_check where not passed and job_id in ('job-1', 'it''s'); "
-            "in the warehouse",
+            "select check_name, evidence from clari.export_check where not passed and request_id in (select request_id "
+            "from clari.export_job where job_id in ('job-1', 'it''s')); in the warehouse",
             "landed document: {folder}/landing/total_new/2026_Q4/job-1",
             "clari-pipeline quality --open",
             f"{DAGSTER}/assets/clari/forecast_entry?view=checks&partition=2026_Q4",
@@ -41,6 +42,13 @@ DAGSTER = "https://dagster.example.com/clari"
             "in the warehouse",
             "clari-pipeline quality --open",
             f"{DAGSTER}/assets/clari/pipeline_coverage?view=checks",
+        ]),
+        ("quality", [{**WHERE, "check_name": "tables_reconcile"}], [
+            "select check_name, evidence from clari.export_check where not passed and request_id in (select request_id "
+            "from clari.export_job where job_id in ('job-1')); in the warehouse",
+            "clari-pipeline verify",
+            "landed document: {folder}/landing/total_new/2026_Q4/job-1",
+            f"{DAGSTER}/assets/clari/forecast_entry?view=checks&partition=2026_Q4",
         ]),
         ("contract_changed", [WHERE], [
             "landed document: {folder}/landing/total_new/2026_Q4/job-1",
@@ -62,6 +70,8 @@ def test_where_to_look_fits_the_alert(
     assert linked == [line.replace("{folder}", str(tmp_path)) for line in found]
     bare = WhereToLook(read_settings(data_dir=tmp_path), warehouse="the warehouse")(kind, alerts)
     assert not [line for line in bare if "http" in line]
+    for statement in (line.partition(";")[0] for line in bare if line.startswith("select ")):
+        House(tmp_path).rows(statement)  # it is one
 
 
 def test_an_alert_links_to_the_quarter_in_dagster(

@@ -126,7 +126,7 @@ def test_each_product_is_a_run_and_a_group_of_assets(synced: Terminal) -> None:
 
 def scheduled(definitions: dg.Definitions, schedule: str) -> Any:
     """What a tick of the schedule asks for."""
-    with dg.DagsterInstance.ephemeral() as instance:
+    with dg.instance_for_test() as instance:
         moment = datetime(2026, 11, 21, 6, tzinfo=UTC)
         context = dg.build_schedule_context(instance=instance, scheduled_execution_time=moment)
         return definitions.resolve_schedule_def(schedule).evaluate_tick(context)

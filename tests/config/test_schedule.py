@@ -15,33 +15,33 @@ BERLIN, NEW_YORK = "Europe/Berlin", "America/New_York"
 
 # A cron line, its zone, a moment and the oldest figures that are not stale then, both in UTC. 2026-11-27 is a Friday.
 CASES = [
-    (DAILY, "UTC", "2026-11-25 10:29", "2026-11-24 08:29"),  # today's sync may still be running
+    (DAILY, "UTC", "2026-11-25 10:29", "2026-11-24 08:15"),  # today's sync may still be running
     (DAILY, "UTC", "2026-11-25 10:31", "2026-11-24 08:31"),
     (DAILY, "UTC", "2026-11-25 23:00", "2026-11-24 21:00"),
     (WEEKDAYS, "UTC", "2026-11-27 12:00", "2026-11-26 10:00"),
-    (WEEKDAYS, "UTC", "2026-11-28 12:00", "2026-11-27 08:30"),  # Saturday: Friday's
-    (WEEKDAYS, "UTC", "2026-11-30 10:29", "2026-11-27 08:30"),  # Monday, before today's has to be there
+    (WEEKDAYS, "UTC", "2026-11-28 12:00", "2026-11-27 08:15"),  # Saturday: Friday's, by whosever clock
+    (WEEKDAYS, "UTC", "2026-11-30 10:29", "2026-11-27 08:15"),  # Monday, before today's has to be there
     (WEEKDAYS, "UTC", "2026-11-30 11:00", "2026-11-27 09:00"),  # Monday, after it: Friday's are stale
     (WEEKDAYS, "UTC", "2026-12-01 12:00", "2026-11-30 10:00"),
     (WEEKLY, "UTC", "2026-11-28 12:00", "2026-11-21 10:00"),  # Saturday: Monday's, the week's gap
-    (WEEKLY, "UTC", "2026-11-30 07:59", "2026-11-23 05:59"),
+    (WEEKLY, "UTC", "2026-11-30 07:59", "2026-11-23 05:45"),
     (WEEKLY, "UTC", "2026-11-30 08:01", "2026-11-23 06:01"),
     (HOURLY, "UTC", "2026-11-28 12:30", "2026-11-28 09:30"),
     (TWICE, "UTC", "2026-11-28 10:30", "2026-11-27 12:30"),  # the night's gap
     (TWICE, "UTC", "2026-11-28 14:30", "2026-11-28 08:30"),  # the morning's
-    (TWICE, "UTC", "2026-11-29 05:00", "2026-11-28 12:00"),
+    (TWICE, "UTC", "2026-11-29 05:00", "2026-11-28 11:45"),
     (MONTHLY, "UTC", "2026-11-30 12:00", "2026-10-30 10:00"),
     (MONTHLY, "UTC", "2026-12-01 08:30", "2026-11-01 06:30"),
     (LEAP, "UTC", "2026-12-01 08:30", "2022-12-01 06:30"),
     # The zone decides what a weekday is: 23:30 on Friday in New York is 04:30 on Saturday.
-    ("30 23 * * 1-5", NEW_YORK, "2026-11-30 12:00", "2026-11-28 04:30"),
+    ("30 23 * * 1-5", NEW_YORK, "2026-11-30 12:00", "2026-11-28 04:15"),
     (DAILY, BERLIN, "2026-11-25 09:31", "2026-11-24 07:31"),
     # Clocks go back on 25 October: that day's gap is 25 hours. They go forward on 29 March: 23.
-    (DAILY, BERLIN, "2026-10-25 09:29", "2026-10-24 06:30"),
+    (DAILY, BERLIN, "2026-10-25 09:29", "2026-10-24 06:15"),
     (DAILY, BERLIN, "2026-10-25 09:31", "2026-10-24 06:31"),
     (DAILY, BERLIN, "2026-03-29 08:31", "2026-03-28 07:31"),
     ("30 2 * * *", BERLIN, "2026-03-29 03:01", "2026-03-28 01:31"),  # 02:30 does not exist: it fires at 03:00
-    (WEEKDAYS, BERLIN, "2026-10-25 12:00", "2026-10-23 06:30"),
+    (WEEKDAYS, BERLIN, "2026-10-25 12:00", "2026-10-23 06:15"),
     (HOURLY, BERLIN, "2026-10-25 03:30", "2026-10-25 00:30"),
 ]
 

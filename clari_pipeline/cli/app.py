@@ -344,7 +344,7 @@ def serve_health(
     """Serve /health and /metrics from the ledger.
 
     It answers until it is interrupted.
-    /health says 503 where the newest merged figures are older than CLARI_MAX_AGE_HOURS. Clari is not asked.
+    /health says 503 where CLARI_SYNC_CRON should have brought newer figures. Clari is not asked.
     """
     from clari_pipeline.ops import health  # noqa: PLC0415 - nobody else waits for uvicorn
 

@@ -21,7 +21,7 @@ def data_docs_asset(prefix: str, *, owners: list[str], pool: str | None) -> dg.A
         group_name="operations",
         kinds={"html", "greatexpectations"},
         owners=owners,
-        description="One HTML page an export that was judged, Great Expectations' Data Docs of the newest runs "
+        description="One HTML page per export that was judged, Great Expectations' Data Docs of the newest runs "
         "(CLARI_DATA_DOCS_RUNS): each check in words, what it found, and the rows that failed. The first page is "
         "`data_docs/index.html` in CLARI_DATA_DIR; it needs no network.",
         required_resource_keys={"sync_context"},

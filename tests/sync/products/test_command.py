@@ -124,19 +124,25 @@ def test_each_product_is_a_run_and_a_group_of_assets(synced: Terminal) -> None:
     assert made.asset_materialization.metadata["dagster/row_count"].value == 36
 
 
-def scheduled(definitions: dg.Definitions, schedule: str) -> Any:
-    """What a tick of the schedule asks for."""
-    with dg.instance_for_test() as instance:
-        moment = datetime(2026, 11, 21, 6, tzinfo=UTC)
-        context = dg.build_schedule_context(instance=instance, scheduled_execution_time=moment)
-        return definitions.resolve_schedule_def(schedule).evaluate_tick(context)
+def scheduled(definitions: dg.Definitions, schedule: str, dagster_home: Path, folder: Path) -> Any:
+    """What a tick of the schedule asks for, in a copy of Dagster's empty instance."""
+    home = folder / "dagster_home"
+    shutil.copytree(dagster_home, home, dirs_exist_ok=True)
+    moment = datetime(2026, 11, 21, 6, tzinfo=UTC)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_HOME", str(home))
+        with (
+            dg.DagsterInstance.get() as instance,
+            dg.build_schedule_context(instance=instance, scheduled_execution_time=moment) as context,
+        ):
+            return definitions.resolve_schedule_def(schedule).evaluate_tick(context)
 
 
 def selected(request: dg.RunRequest) -> list[str]:
     return [key.path[-1] for key in request.asset_selection or ()]
 
 
-def test_there_are_assets_of_those_alone_that_are_named(tmp_path: Path) -> None:
+def test_there_are_assets_of_those_alone_that_are_named(tmp_path: Path, dagster_home: Path) -> None:
     """With a description, columns, checks, a job and a schedule; without any, Dagster shows what it always did."""
 
     def assets(definitions: dg.Definitions) -> set[str]:
@@ -151,12 +157,12 @@ def test_there_are_assets_of_those_alone_that_are_named(tmp_path: Path) -> None:
         node = definitions.resolve_asset_graph().get(dg.AssetKey(["clari", name]))
         assert node.description and node.group_name == "products"
         assert node.metadata["dagster/column_schema"].columns
-    requests = scheduled(definitions, "daily_products_schedule").run_requests
+    requests = scheduled(definitions, "daily_products_schedule", dagster_home, tmp_path).run_requests
     assert [selected(request) for request in requests] == [["api_limits"], ["audit_event", "audit_actor"]]
 
 
 def test_without_a_forecast_the_daily_schedules_ask_for_the_others_alone(
-    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, dagster_home: Path, tmp_path: Path
 ) -> None:
     """And opportunity comes after activity in one run, as the daemon makes it: queued runs begin in any order."""
     monkeypatch.setenv("CLARI_PRODUCTS", "audit,activity,opportunity")
@@ -164,10 +170,10 @@ def test_without_a_forecast_the_daily_schedules_ask_for_the_others_alone(
     settings = read_settings()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     definitions = build(settings)
-    daily = scheduled(definitions, "daily_sync_schedule")
+    daily = scheduled(definitions, "daily_sync_schedule", dagster_home, tmp_path)
     assert daily.run_requests == []
     assert "daily_products_schedule" in str(daily.skip_message)
-    asked = scheduled(definitions, "daily_products_schedule").run_requests
+    asked = scheduled(definitions, "daily_products_schedule", dagster_home, tmp_path).run_requests
     assert [request.tags["clari/product"] for request in asked] == ["audit", "activity,opportunity"]
     assert {*selected(asked[1])} == {*PRODUCTS["activity"].tables, *PRODUCTS["opportunity"].tables}
     parents = definitions.resolve_asset_graph().get(dg.AssetKey(["clari", "opportunity"])).parent_keys

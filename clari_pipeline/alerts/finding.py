@@ -301,7 +301,7 @@ def _rule_title(rule: QualityResult) -> str:
 def _broken_rules(result: RunResult) -> Iterator[NewAlert]:
     """Alert of each rule of the user's own that the newest run found broken: once, until it passes or finds another.
 
-    What it finds anew in between is told as `CLARI_ALERT_REPEAT_HOURS` says.
+    What it finds in between is sent again as `CLARI_ALERT_REPEAT_HOURS` says.
     """
     for one in quality_results.broken(result.session):
         rule = one.result

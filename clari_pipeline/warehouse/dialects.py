@@ -51,7 +51,7 @@ def transpiled(name: str, dialect: Dialect) -> tuple[str, ...]:
 
 
 def condition_of(text: str) -> str:
-    """A user's condition in DuckDB's SQL, written anew from its parse tree, without comments.
+    """A user's condition in DuckDB's SQL, generated from its parse tree, without comments.
 
     Raises `ValueError` where it cannot be parsed, is more than one condition, or has a parameter.
     """

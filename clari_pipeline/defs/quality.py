@@ -4,7 +4,7 @@ The checks report what stands in `quality_result`, and judge nothing themselves.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
 
@@ -16,6 +16,7 @@ from clari_pipeline.config.rules import RulesError, read_rules
 from clari_pipeline.config.settings import Settings
 from clari_pipeline.core.runbook import AlertKind, with_anchor
 from clari_pipeline.defs.assets import OWNERS, QUALITY, TABLES, key, writers_pool
+from clari_pipeline.defs.metadata import evidence_metadata
 from clari_pipeline.defs.origins import SYNC, is_of_command_line
 from clari_pipeline.defs.problems import as_step_failure, log_warnings, observation
 from clari_pipeline.defs.schemas import table_schema
@@ -137,30 +138,5 @@ def _check_result(check: str, rule: OwnRule, result: QualityResult | None) -> dg
         passed=result.passed,
         severity=dg.AssetCheckSeverity.ERROR if result.severity == "ERROR" else dg.AssetCheckSeverity.WARN,
         description=None if result.passed else with_anchor(result.summary, AlertKind.QUALITY),
-        metadata=dict(_metadata(result)),
+        metadata=evidence_metadata([(result.rule_name, result.evidence)]),
     )
-
-
-def _metadata(result: QualityResult) -> Iterator[tuple[str, Any]]:
-    """The evidence: numbers as numbers, rows as a table, the rest as JSON."""
-    for name, value in result.evidence.items():
-        match value:
-            case [{}, *_] if name == "unexpected_rows":
-                yield name, _table(value)
-            case bool() | int() | float() | str():
-                yield name, value
-            case None:
-                pass
-            case _:
-                yield name, dg.MetadataValue.json(value)
-
-
-def _table(rows: Iterable[dict[str, Any]]) -> dg.MetadataValue[Any]:
-    records = [
-        dg.TableRecord(
-            {name: cell if isinstance(cell, str | int | float | None) else str(cell) for name, cell in row.items()}
-        )
-        for row in rows
-    ]
-    columns = dict.fromkeys(name for record in records for name in record.data)
-    return dg.MetadataValue.table(records, schema=dg.TableSchema([dg.TableColumn(name) for name in columns]))
